@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from helpers.service_values import LIMITS, ROWS
 from layerwise import MLP, Plan
 from layerwise_service.domain.datasets import Batch
@@ -25,7 +27,7 @@ def publish(
     network: MLP,
     plan: Plan,
     *,
-    labels: tuple[str, ...] | None,
+    labels: tuple[Any, ...] | None,
     source: TableSource | None = None,
 ) -> None:
     """Publish `network` as a version of the model `name`; `labels` None is a regression."""

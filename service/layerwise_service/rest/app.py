@@ -8,15 +8,19 @@ from werkzeug.exceptions import HTTPException
 from layerwise_service.errors import InvalidRequest, MethodNotAllowed, NotFound, forget_frames
 from layerwise_service.rest.aliases import alias_routes
 from layerwise_service.rest.api import api_routes
+from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.datasets import dataset_routes
 from layerwise_service.rest.file_bodies import UploadPlaces
 from layerwise_service.rest.gateway import REQUEST_ID, ROUTE, Gateway, said
 from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.hosts import Hosts
 from layerwise_service.rest.messages import Request
+from layerwise_service.rest.mlflow import Mlflow
 from layerwise_service.rest.predict import Predict, predict_routes
 from layerwise_service.rest.predict_file import FileRequests
 from layerwise_service.rest.responses import flask_response, problem_answer
+from layerwise_service.rest.row_requests import RowRequests
+from layerwise_service.rest.tf_serving import TfServing
 from layerwise_service.rest.version_files import version_file_routes
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.aliases import Aliases
@@ -56,9 +60,11 @@ def create_app(
     app.register_blueprint(health_routes(health))
     app.before_request(_tell_route)
     app.register_error_handler(Exception, _answer_error)
+    queue = BodyQueue(settings.max_body_bytes)
+    requests = RowRequests(predictor, settings, queue)
     app.wsgi_app = Gateway(  # type: ignore[method-assign]
         app.wsgi_app,
-        [Predict(predictor, settings)],
+        [Predict(predictor, settings, queue), TfServing(requests), Mlflow(requests, health.predictions)],
         hosts=Hosts(settings.rest_address, settings.further_hosts),
         max_body_bytes=settings.max_body_bytes,
     )

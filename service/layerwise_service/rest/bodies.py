@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -21,10 +21,13 @@ T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
-def json_body(request: Request) -> bytes:
-    """Return the JSON body of a request. Raises `UnsupportedMedia` for other types, and what `Request.body` raises."""
+def json_body(request: Request, types: Sequence[str] = ()) -> bytes:
+    """Return the JSON body of a request, whose type may also be one of `types`.
+
+    Raises `UnsupportedMedia` for other types, and what `Request.body` raises.
+    """
     mime = request.mimetype
-    if mime and mime != JSON and not mime.endswith("+json"):
+    if mime and mime != JSON and not mime.endswith("+json") and mime not in types:
         detail = f"expected a body of application/json, got {mime}"
         hint = "curl sends one with -H 'Content-Type: application/json', or a table file with text/csv"
         raise UnsupportedMedia(f"{detail}; {hint}")
@@ -50,13 +53,21 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes, request: Request) -> 
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
 
 
+def decoded_as(decoders: Sequence[msgspec.json.Decoder[Any]], body: bytes, request: Request) -> Any:
+    """Return the `body` of `request`, decoded by the first of `decoders` that can. Raises `InvalidRequest`."""
+    wrong: msgspec.ValidationError | None = None
+    for decoder in decoders:
+        try:
+            return decoded(decoder, body, request)
+        except msgspec.ValidationError as error:
+            wrong = error
+    raise unreadable(body) or refused_body(body, decoders[-1].type) from wrong
+
+
 def read_json(kind: type[Struct], request: Request) -> Struct:
     """Return the JSON body of a request, a small one, as `kind`. Raises what `json_body` and `decoded` raise."""
     body = json_body(request)
-    try:
-        found = decoded(msgspec.json.Decoder(kind), body, request)
-    except msgspec.ValidationError as error:
-        raise unreadable(body) or refused_body(body, kind) from error
+    found: Struct = decoded_as((msgspec.json.Decoder(kind),), body, request)
     json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
     return found
 
@@ -110,7 +121,7 @@ def _unreadable_value(steps: tuple[str | int, ...], value: object) -> InvalidReq
             return InvalidRequest(detail, pointer=Place(steps), reason="INVALID_JSON")
     elif isinstance(value, _Constant) or (isinstance(value, float) and not math.isfinite(value)):
         got = value if isinstance(value, _Constant) else "one beyond every float"
-        if steps[:1] != ("instances",):
+        if len(steps) < 2:  # a field of the request, and no value in its rows
             detail = f"expected a JSON value, got the number {got}"
             return InvalidRequest(detail, pointer=Place(steps), reason="INVALID_JSON")
         hint = "; null stands for a missing value" if isinstance(steps[-1], str) and got == "NaN" else ""
@@ -147,9 +158,7 @@ def refused_body(body: bytes, kind: type[msgspec.Struct]) -> InvalidRequest:
 
 
 def _refusal(value: object, kind: Any, at: Place) -> InvalidRequest:
-    got = json_word(value)
-    if isinstance(value, list):  # of `list[str] | None` it is the list that was meant
-        kind = next((each for each in get_args(kind) if get_origin(each) is list), kind)
+    got, kind = json_word(value), _meant(value, kind)
     parts: Iterable[tuple[str | int, object, Any]] = ()
     if isinstance(value, dict) and issubclass(get_origin(kind) or kind, msgspec.Struct):
         given = cast("dict[str, object]", value)
@@ -168,6 +177,15 @@ def _refusal(value: object, kind: Any, at: Place) -> InvalidRequest:
         if not _fits(item, wanted):
             return _refusal(item, wanted, Place(at, step))
     return InvalidRequest(f"expected {_words_of(kind)}, got {got}", pointer=at)
+
+
+def _meant(value: object, kind: Any) -> Any:
+    """Return the list, or the object, of several types that a list or an object must be meant for."""
+    outer = (list,) if isinstance(value, list) else (dict, msgspec.Struct) if isinstance(value, dict) else ()
+    for each in get_args(kind) if isinstance(kind, UnionType) else ():
+        if issubclass(get_origin(each) or each, outer):
+            return each
+    return kind
 
 
 def _fits(value: object, kind: Any) -> bool:

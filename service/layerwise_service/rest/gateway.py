@@ -87,6 +87,7 @@ class Gateway:
         self._flask = flask
         self._hosts = hosts
         self._max_body_bytes = max_body_bytes
+        self.dialects = tuple(dialects)
         self._root = _Place()
         self._prefixes = {dialect.prefix: dialect for dialect in dialects if dialect.prefix}
         for dialect in dialects:

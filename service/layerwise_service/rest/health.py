@@ -100,7 +100,8 @@ def health_routes(health: HealthChecks) -> Blueprint:
     @routes.get("/")
     def index() -> Response:  # pyright: ignore[reportUnusedFunction]
         see = ["/openapi.json", "/api/models", "/api/jobs", "/readyz", "/metrics"]
-        return json_response({"name": "layerwise", "version": version("layerwise"), "see": see})
+        about = {"name": "layerwise", "version": version("layerwise"), "status": "alive", "see": see}
+        return json_response(about)  # clients of KServe v1 look for the status
 
     return routes
 

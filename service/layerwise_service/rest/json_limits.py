@@ -14,33 +14,35 @@ _QUOTE = ord('"')
 _FIELD_COMMAS = 2  # between the top-level fields of a request
 
 
-def check_rows(body: bytes, *, most_rows: int, most_values: int, most_in_row: int) -> None:
+def check_rows(body: bytes, *, most_rows: int, most_values: int, most_in_row: int, at: str = "instances") -> None:
     """Raise `TooLarge` for too many rows, too many values, or more than `most_in_row` values a row on average.
+
+    `at` is the place of the rows, for errors.
 
     Small bodies pass unread: the smallest row, `[]`, takes three bytes with its comma, the smallest value two. Objects
     and lists inside of rows count as rows; no model takes them anyway.
     """
     if len(body) <= min(3 * most_rows, 2 * most_values):
         return
-    refusal = _refusal(body, most_rows, most_values, most_in_row)
+    refusal = _refusal(body, most_rows, most_values, most_in_row, at)
     if refusal is not None and b'"' in body:  # brackets and commas in strings may have been counted
-        refusal = _refusal(_without_texts(body), most_rows, most_values, most_in_row)
+        refusal = _refusal(_without_texts(body), most_rows, most_values, most_in_row, at)
     if refusal is not None:
         raise refusal
 
 
-def _refusal(body: bytes, most_rows: int, most_values: int, most_in_row: int) -> TooLarge | None:
+def _refusal(body: bytes, most_rows: int, most_values: int, most_in_row: int, at: str) -> TooLarge | None:
     rows = body.count(b"[") + body.count(b"{") - 2  # minus the outer object and the `instances` list
     if rows > most_rows:
         detail = f"expected at most {most_rows} rows, got {rows}"
-        return TooLarge(f"{detail}; send them in several requests", pointer="instances", reason="TOO_MANY_ROWS")
+        return TooLarge(f"{detail}; send them in several requests", pointer=at, reason="TOO_MANY_ROWS")
     values = body.count(b",") + 1 if len(body) > 2 * min(most_values, most_in_row) else 0
     if values > max(1, rows) * most_in_row + _FIELD_COMMAS:
         detail = f"expected at most {most_in_row} values a row, got more on average"
-        return TooLarge(detail, pointer="instances", reason="TOO_MANY_VALUES")
+        return TooLarge(detail, pointer=at, reason="TOO_MANY_VALUES")
     if values > most_values + _FIELD_COMMAS:
         detail = f"expected at most {most_values} values in all rows together, got about {values}"
-        return TooLarge(f"{detail}; send them in several requests", pointer="instances", reason="TOO_MANY_VALUES")
+        return TooLarge(f"{detail}; send them in several requests", pointer=at, reason="TOO_MANY_VALUES")
     return None
 
 

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from layerwise_service.rest.answers import NPY, prediction_answer
 from layerwise_service.rest.array_body import read_array
-from layerwise_service.rest.bodies import check_keys, decoded, json_body, refused_body, unreadable
+from layerwise_service.rest.bodies import check_keys, decoded_as, json_body
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.gateway import Route
 from layerwise_service.rest.json_limits import check_rows
@@ -48,10 +48,10 @@ class Predict:
 
     prefix = ""
 
-    def __init__(self, predictor: VersionPredictor, settings: Settings) -> None:
+    def __init__(self, predictor: VersionPredictor, settings: Settings, queue: BodyQueue) -> None:
         self._predictor = predictor
         self._settings = settings
-        self._queue = BodyQueue(settings.max_body_bytes)
+        self._queue = queue
         self.routes = (Route("POST", "/predict", self._predict),)
         self.problem = problem_answer
 
@@ -108,13 +108,5 @@ def _read(body: bytes, request: Request) -> tuple[Options, Rows]:
             return msgspec.convert(found[0], Options), found[1]
     if len(body) <= LEAST_BYTES:
         check_keys(body, _FIELDS)
-    try:
-        numbers = decoded(_NUMBERS, body, request)
-        return numbers, numbers.instances
-    except msgspec.ValidationError:
-        pass
-    try:
-        table = decoded(_TABLE, body, request)
-    except msgspec.ValidationError as error:
-        raise unreadable(body) or refused_body(body, TableRequest) from error
-    return table, Instances(table.instances)
+    found = decoded_as((_NUMBERS, _TABLE), body, request)
+    return found, found.instances if isinstance(found, NumbersRequest) else Instances(found.instances)

@@ -158,7 +158,7 @@ class VersionPredictor:
         max_values: int,
         slots: int = 1,
     ) -> None:
-        self._resolver = resolver
+        self.resolver = resolver
         self._models = LoadedModels(artifacts, max_bytes=cache_bytes)
         self._batches = Batches(slots)
         self._max_rows = max_rows
@@ -185,12 +185,12 @@ class VersionPredictor:
 
         Raises what `resolve` raises, and `DataLoss`.
         """
-        target = self._resolver.resolve(model, version)
+        target = self.resolver.resolve(model, version)
         return self._loaded(target, self._models.get(target.artifact))
 
     def loaded(self, *, model: str, version: str | int | None) -> LoadedVersion | None:
         """Return the version if it is in memory, else None; this never waits for the database or a file."""
-        target = self._resolver.known(model, version)
+        target = self.resolver.known(model, version)
         network = None if target is None else self._models.kept(target.artifact)
         return None if target is None or network is None else self._loaded(target, network)
 

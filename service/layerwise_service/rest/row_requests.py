@@ -1,0 +1,127 @@
+"""Requests for predictions in any dialect of JSON: read within the limits, checked and predicted in one way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any
+
+import msgspec
+
+from layerwise_service.rest.bodies import check_keys, decoded_as, json_body
+from layerwise_service.rest.body_queue import BodyQueue
+from layerwise_service.rest.json_limits import check_rows
+from layerwise_service.rest.many_numbers import LEAST_BYTES, read_many_numbers
+from layerwise_service.rest.messages import Request
+from layerwise_service.rest.sent_rows import Sent, csv_rows
+from layerwise_service.settings import Settings
+from layerwise_service.usecases.oip.signature import LABEL, OUTPUT, PROBABILITIES
+from layerwise_service.usecases.outputs import Prediction
+from layerwise_service.usecases.prediction import VersionPredictor
+
+_LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
+_NO_QUEUE = nullcontext()
+
+
+class Form:
+    """What a body may be: structs with the same fields, of which the first decodes fastest and the last takes most.
+
+    `matrices` are fields that may be rows of numbers; all others may be left out.
+    """
+
+    def __init__(self, *kinds: type[msgspec.Struct], matrices: Sequence[str] = ()) -> None:
+        self.decoders: Sequence[msgspec.json.Decoder[Any]] = [msgspec.json.Decoder(kind) for kind in kinds]
+        self.keys = [f'"{name}"'.encode() for name in kinds[0].__struct_fields__]
+        self.matrices = matrices
+
+
+class RowRequests:
+    """Reads requests with rows, and predicts these."""
+
+    def __init__(self, predictor: VersionPredictor, settings: Settings, queue: BodyQueue) -> None:
+        self.predictor = predictor
+        self._settings = settings
+        self._queue = queue
+
+    def predict(
+        self,
+        request: Request,
+        form: Form,
+        sent: Callable[[Any], Sent],
+        *,
+        model: str | None,
+        version: str | None,
+        types: Sequence[str] = (),
+    ) -> tuple[Any, Prediction]:
+        """Return the body of `request`, in one of the structs of `form`, and the prediction for the rows `sent` in it.
+
+        `model` and `version` are as for `VersionPredictor.predict`; `types` are those of a body besides JSON's.
+        """
+        data = json_body(request, types)
+        with self._turn(len(data)):
+            body = self._read(data, form, request)
+            del data  # free it: only its rows are needed
+            return body, self._predict(sent(body), model, version)
+
+    def predict_csv(self, request: Request, *, model: str | None, version: str | None) -> Prediction:
+        """Return the prediction for the rows of a body in CSV."""
+        data, settings = request.body(), self._settings
+        with self._turn(len(data)):
+            sent = csv_rows(data, most_rows=settings.max_predict_rows, most_values=settings.max_predict_values)
+            del data
+            return self._predict(sent, model, version)
+
+    def _turn(self, size: int) -> AbstractContextManager[None]:
+        return self._queue.turn(size) if size > _LARGE else _NO_QUEUE
+
+    def _read(self, data: bytes, form: Form, request: Request) -> Any:
+        """Return a body as one of the structs of `form`. Raises `InvalidRequest`, `TooLarge`."""
+        settings = self._settings
+        check_rows(
+            data,
+            most_rows=settings.max_predict_rows,
+            most_values=settings.max_predict_values,
+            most_in_row=settings.max_features,
+            at="",
+        )
+        if len(data) >= LEAST_BYTES and (body := _with_matrix(data, form)) is not None:
+            return body
+        body = decoded_as(form.decoders, data, request)
+        if len(data) <= LEAST_BYTES:
+            check_keys(data, form.keys)
+        return body
+
+    def _predict(self, sent: Sent, model: str | None, version: str | None) -> Prediction:
+        if sent.is_matrix:
+            return self.predictor.predict(sent.values, model=model, version=version, at=sent.at)  # type: ignore[arg-type]
+        found = self.predictor.load(model=model, version=version)
+        encoder = found.network.encoder
+        rows, at = sent.for_version(None if encoder is None else [column.name for column in encoder.columns])
+        with sent.placing():
+            return self.predictor.predict(rows, model=found.model, version=found.version, at=at)
+
+
+def _with_matrix(data: bytes, form: Form) -> Any:
+    """Return a large body whose rows are an array; None if its rows are no matrix of numbers."""
+    for name in form.matrices:
+        if f'"{name}"'.encode() in data and (found := read_many_numbers(data, name)):
+            with suppress(msgspec.ValidationError):
+                body = msgspec.convert(found[0], form.decoders[0].type)
+                setattr(body, name, found[1])
+                return body
+    return None
+
+
+def outputs_of(prediction: Prediction) -> dict[str, Any]:
+    """Return the outputs of a prediction by their names in the Open Inference Protocol.
+
+    That are the `probabilities`, if the version gives any, and the `label` or the `output`.
+    """
+    found: dict[str, Any] = {}
+    if prediction.probabilities is not None:
+        found[PROBABILITIES] = prediction.probabilities
+    if prediction.classes is not None:
+        found[LABEL] = prediction.predictions.tolist()
+    else:
+        found[OUTPUT] = prediction.predictions
+    return found
