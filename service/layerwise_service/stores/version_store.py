@@ -263,10 +263,8 @@ def _check_unused(connection: Connection, version: Version) -> None:
     """Raise `Conflict` if an alias points at the version, or a job that has not ended starts from it."""
     named = [alias for alias, at in read_model(connection, version.model).aliases.items() if at == version.number]
     if named:
-        who, them = (
-            (f"alias {named[0]} points", "it") if len(named) == 1 else (f"aliases {', '.join(named)} point", "them")
-        )
-        detail = f"the {who} at version {version.number} of {version.model}: move or delete {them} first"
+        these = ("alias " if len(named) == 1 else "aliases ") + ", ".join(named)
+        detail = f"version {version.number} of {version.model} has the {these}, to be moved or deleted first"
         raise Conflict(detail, pointer="version", reason="VERSION_IN_USE")
     starting = sa.select(jobs.c.id, jobs.c.start).where(jobs.c.state.in_(OPEN), jobs.c.start.is_not(None))
     for job in connection.execute(starting):
