@@ -17,6 +17,7 @@ from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.evaluate import evaluated
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of
+from layerwise_client._transport.model_files import downloaded, imported, loaded
 from layerwise_client._transport.pages import datasets_of, jobs_of, models_of
 from layerwise_client._transport.predict import Predicting, of_newest
 from layerwise_client._transport.predict_file import open_request, predicted_rows
@@ -31,12 +32,14 @@ from layerwise_client.models import Model, model_of, version_text
 from layerwise_client.prediction import joined_rows
 from layerwise_client.progress import Progress, display_of
 from layerwise_client.results import STATES
+from layerwise_client.version import Version, version_of
 from layerwise_proto.v1 import datasets_pb2, models_pb2, training_pb2
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from pandas import DataFrame, Series
 
+    from layerwise import MLP
     from layerwise_client._data.targets import Label
     from layerwise_client.evaluation import VersionEvaluation
     from layerwise_client.prediction import PredictedRows, Prediction
@@ -647,6 +650,117 @@ class Client:
             If the alias points at another version than `expected`, or the file of the version is damaged.
         """
         return model_of(self._connection, moved(self._connection, model, alias, version, expected))
+
+    def import_model(
+        self,
+        model: str,
+        file: str | PathLike[str] | bytes | MLP,
+        *,
+        sha256: str | None = None,
+        progress: bool | Progress = True,
+    ) -> Version:
+        """Publish a model file as the next version of a model, without a training.
+
+        The service checks the whole file first. If the connection breaks, the upload goes on where it was.
+
+        Parameters
+        ----------
+        model : str
+            Name of the model, which is created if it is new.
+        file : path, bytes or MLP
+            A model file (.npz) of the library, of any release up to the service's; its contents; or a model in memory.
+        sha256 : str, optional
+            SHA-256 that the file must have, in hexadecimal.
+        progress : bool or Progress
+            True shows a progress bar on a terminal or in a notebook. A `Progress` is used instead of the bar.
+
+        Returns
+        -------
+        Version
+            The new version; the newest one, if it has the same file already.
+
+        Raises
+        ------
+        InvalidRequest
+            If the file is damaged, forged, too large, or of a later release; nothing is published.
+        Unavailable, DeadlineExceeded, ResourceExhausted
+            If the service does not answer, or cannot take the file.
+
+        Examples
+        --------
+        >>> from layerwise import MLP, Architecture, Layer
+        >>> client.import_model("raw", MLP(Architecture(inputs=4, layers=(Layer(2),)))).version
+        1
+        """
+        display = display_of(progress)
+        try:
+            message = imported(self._connection, model, file, display, sha256=sha256)
+        finally:
+            display.closed()
+        return version_of(self._connection, message, whole=True)
+
+    def download(self, model: str, path: str | PathLike[str], *, version: int | str | None = None) -> Version:
+        """Write the model file of a version, which `layerwise.MLP.load` reads, verified against its hash.
+
+        Parameters
+        ----------
+        model : str
+            Name of the model.
+        path : str or path-like
+            The file to write, by convention `*.npz`. A file that is there is replaced when the new one is complete.
+        version : int or str, optional
+            Number or alias; by default the newest version.
+
+        Returns
+        -------
+        Version
+            The version.
+
+        Raises
+        ------
+        NotFound
+            If there is no such model or version.
+        ServiceFault
+            If the file in the service is lost or damaged.
+        OSError
+            If the file cannot be written.
+        Unavailable, DeadlineExceeded
+            If the service does not answer in time.
+
+        Examples
+        --------
+        >>> client.download("iris", "iris.npz").version
+        1
+        """
+        message = downloaded(self._connection, text(model, "model"), version_text(version), path)
+        return version_of(self._connection, message, whole=False)
+
+    def local_model(self, model: str, *, version: int | str | None = None) -> MLP:
+        """Return a version as a model of the library, which predicts in this process, without the service.
+
+        Parameters
+        ----------
+        model : str
+            Name of the model.
+        version : int or str, optional
+            Number or alias; by default the newest version.
+
+        Returns
+        -------
+        MLP
+            The model. Its answers are those of the service, but for rounding. It does not follow later versions.
+
+        Raises
+        ------
+        NotFound, ServiceFault, Unavailable, DeadlineExceeded
+            As `download`.
+
+        Examples
+        --------
+        >>> client.local_model("iris").predict(X[:2]).tolist()
+        ['setosa', 'setosa']
+        """
+        return loaded(self._connection, text(model, "model"), version_text(version))
 
     def __repr__(self) -> str:
         rest = f", rest={self._transport.address!r}" if isinstance(self._transport, HttpTransport) else ""

@@ -86,8 +86,8 @@ class Version:
         Name of the model.
     version : int
         Number of the version, from 1.
-    job_id : str
-        Id of the job that trained it.
+    job_id : str or None
+        Id of the job that trained it; None if it was imported.
     created : datetime
         Time at which it was published.
     sha256 : str
@@ -98,19 +98,19 @@ class Version:
         Metrics of its weights by name.
     parameters : int
         Number of its parameters.
-    dataset : str
-        SHA-256 of the rows that it was trained on.
+    dataset : str or None
+        SHA-256 of the rows that it was trained on; None if the file that was imported does not say it.
     """
 
     model: str
     version: int
-    job_id: str
+    job_id: str | None
     created: datetime
     sha256: str
     size_bytes: int
     metrics: Mapping[str, float]
     parameters: int
-    dataset: str
+    dataset: str | None
     _details: _Details = field(repr=False, compare=False)
 
     @property
@@ -119,9 +119,10 @@ class Version:
         return to_json(self._details.message.architecture)
 
     @property
-    def plan(self) -> Mapping[str, Any]:
-        """Plan of the training in JSON form."""
-        return to_json(self._details.message.plan)
+    def plan(self) -> Mapping[str, Any] | None:
+        """Plan of the training in JSON form; None for a network that was imported without one."""
+        message = self._details.message
+        return to_json(message.plan) if message.HasField("plan") else None
 
     @property
     def labels(self) -> tuple[Label, ...] | None:
@@ -142,7 +143,7 @@ class Version:
     def evaluation(self) -> Evaluation | None:
         """How well it predicts the rows that were held out, or those trained on if none were; `print` shows a report.
 
-        None for a version of an older release.
+        None for a version that was imported, or of an older release.
         """
         from layerwise import Evaluation
 
@@ -153,7 +154,7 @@ class Version:
     def source(self) -> Source | None:
         """The dataset that it was trained on, what its target was taken for, doubts and findings: that of its job.
 
-        None if the rows were sent with the job.
+        None if the rows were sent with the job, or the version was imported.
         """
         return self._details.trained_on
 
@@ -198,12 +199,12 @@ def version_of(connection: Connection, message: models_pb2.ModelVersion, *, whol
     return Version(
         model=message.model,
         version=message.version,
-        job_id=message.job_id,
+        job_id=message.job_id or None,
         created=time_of(message.create_time),
         sha256=message.sha256,
         size_bytes=message.size_bytes,
         metrics=dict(message.metrics),
         parameters=message.parameters,
-        dataset=message.dataset,
+        dataset=message.dataset or None,
         _details=details,
     )

@@ -1,4 +1,4 @@
-"""`layerwise models`: list and show models, move aliases, delete versions."""
+"""`layerwise models`: list and show models, move aliases, import, download and delete versions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from layerwise_client.cli.aliases import alias, moves, rollback
+from layerwise_client.cli.model_files import download, import_model
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, facts, say, table
 from layerwise_client.models import Model
@@ -18,12 +19,12 @@ from layerwise_client.wording import source_notes
 _SHOWN = 6  # classes, or categories of a column
 
 
-@click.group(cls=ListGroup, short_help="List and show models, move aliases, delete versions.")
+@click.group(cls=ListGroup, short_help="List and show models, move aliases, import and download versions.")
 def models() -> None:
-    """List and show models, move aliases, delete versions; without a command, list the models."""
+    """List and show models, move aliases, import, download and delete versions; without a command, list the models."""
 
 
-for command in (alias, rollback, moves):
+for command in (alias, rollback, moves, import_model, download):
     models.add_command(command)
 
 
