@@ -43,19 +43,19 @@ def small_networks(count: int) -> Iterator[tuple[str, MLP]]:
         yield f"model-{number}", network
 
 
-def publish(settings: Settings, networks: Iterator[tuple[str, MLP]]) -> None:
+def publish(settings: Settings, networks: Iterator[tuple[str, MLP]], *, features: int = INPUTS) -> None:
     """Publish each network, which tells "no" from "yes" in rows of numbers, as a version of the model of its name."""
     stores = open_stores(settings)
     writer = stores.artifacts.new_dataset(
         classes=None,
-        max_features=INPUTS,
+        max_features=features,
         max_outputs=2,
         max_label_bytes=10,
         max_columns=10,
         max_text_bytes=10,
         max_bytes=1_000_000,
     )
-    writer.add(Batch(np.zeros((2, INPUTS), np.float32), ["no", "yes"]))
+    writer.add(Batch(np.zeros((2, features), np.float32), ["no", "yes"]))
     dataset = writer.finish()
     stores.artifacts.keep(writer, dataset)
     new = NewJob("none", {}, {}, dataset.sha256, "accuracy", fingerprint="f")
