@@ -12,7 +12,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
 .PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-clients test-faults test-parity soak triton-record lint check proto compose-test clean
-.PHONY: bench-train bench-train-check bench-tables bench-defaults bench-quality bench-kills bench-mixed docs-figures
+.PHONY: bench-train bench-train-check bench-tables bench-serving bench-defaults bench-quality bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
 # Exact versions, the same on every machine; `make constraints` renews them.
@@ -159,6 +159,9 @@ bench-tables: .venv/.dev  ## the speed of tables; LAYERWISE_FLIGHTS is the folde
 	@$(BIN)/python -m benchmarks.table_files upload
 	@$(BIN)/python -m benchmarks.table_files reading
 	@if [ "$(OLD)" ]; then $(BIN)/python -m benchmarks.table_files train --old "$(OLD)"; fi
+
+bench-serving: .venv/.dev  ## serving beside an empty Flask view, and beside peers that run, into docs/performance.md; needs wrk
+	@$(BIN)/python -m benchmarks.serving benchmarks/serving.json --document docs/performance.md
 
 bench-kills: .venv/.dev  ## kills each part of a running service, 60 times; ten minutes
 	@$(BIN)/python -m benchmarks.kills

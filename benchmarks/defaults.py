@@ -27,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from benchmarks.documents import put_between
 from benchmarks.public_tables import TABLES, PublicTable
 from layerwise import MLP, Architecture, Layer, Plan, TableEncoder, fit
 
@@ -146,13 +147,6 @@ def written(found: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def put_into(document: Path, text: str) -> None:
-    """Writes `text` between the marks of the document."""
-    before, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
@@ -171,7 +165,7 @@ def main() -> None:
     given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(written(found))
     if given.document:
-        put_into(given.document, written(found))
+        put_between(given.document, BEGIN, END, written(found))
 
 
 if __name__ == "__main__":

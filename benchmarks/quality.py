@@ -32,6 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from benchmarks.documents import put_between
 from benchmarks.public_files import FILES, PublicFile
 from layerwise import MLP
 from layerwise_service.reading.choices import ReadingChoices
@@ -241,13 +242,6 @@ def _median(values: Sequence[float]) -> str:
     return f"{statistics.median(values):+.3f}" if values else "unknown"
 
 
-def put_into(document: Path, text: str) -> None:
-    """Writes `text` between the marks of the document."""
-    before, _, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
@@ -271,7 +265,7 @@ def main() -> None:
         service.close()
     print(written(found))
     if given.document:
-        put_into(given.document, written(found))
+        put_between(given.document, BEGIN, END, written(found))
 
 
 if __name__ == "__main__":

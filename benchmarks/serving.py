@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import simdjson
 
+from benchmarks.documents import put_between
 from benchmarks.many_models import measure as many_models
 from benchmarks.many_models import memory_of, publish
-from benchmarks.quality import put_into
 from benchmarks.serving_load import Address, Load, median_of, perf_analyzer, seconds_of, tool, wrk
 from benchmarks.serving_table import written
 from layerwise import MLP, Architecture, Layer, Plan
@@ -37,6 +37,7 @@ from layerwise_service.settings import Settings
 JSON = {"Content-Type": "application/json"}
 SMALL, WIDE, LARGE = (30, 64, 64, 2), (784, 64, 64, 10), (784, 2048, 2048, 10)
 PEERS = ("TRITON", "TRITON_GRPC", "TRITON_WIDE", "MLSERVER", "MLSERVER_GRPC", "PERF_ANALYZER")
+BEGIN, END = "<!-- figures of benchmarks/serving.py -->\n", "<!-- end of the figures -->\n"
 START = "Ctrl-C stops it.\n"
 
 
@@ -193,7 +194,7 @@ class Measured:
                 found["publishing"].append(wrk(address, 16))
             with Client(rpc) as client:
                 X = np.random.default_rng(0).standard_normal((20_000, 100)).astype(np.float32)
-                layers = {"layers": [{"units": 256}, {"units": 256}]}
+                layers = {"layers": [{"units": 256, "activation": "relu"}, {"units": 256, "activation": "relu"}]}
                 job = client.train("busy", layers, X, X[:, 0] > 0, plan={"epochs": 10_000}, progress=False)
                 while job.state == "QUEUED":
                     time.sleep(0.1)
@@ -299,7 +300,7 @@ def main() -> None:
                 given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(written(found))
     if given.document:
-        put_into(given.document, written(found))
+        put_between(given.document, BEGIN, END, written(found))
 
 
 if __name__ == "__main__":
