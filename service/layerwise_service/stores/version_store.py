@@ -12,14 +12,15 @@ from sqlalchemy.engine import Connection
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.columns import ColumnCounts, column_counts
 from layerwise_service.domain.datasets import Label
-from layerwise_service.domain.jobs import OPEN, Job, JSONObject
+from layerwise_service.domain.jobs import Job, JSONObject
 from layerwise_service.domain.models import ImportedVersion, Model, ServedModel, Version, VersionSummary
 from layerwise_service.domain.names import LATEST, new_id
-from layerwise_service.errors import Conflict, NotFound
+from layerwise_service.errors import NotFound
 from layerwise_service.stores.database import Database, now
+from layerwise_service.stores.deleted_versions import check_unused, deleted_numbers, keep_number
 from layerwise_service.stores.encoder_store import delete_encoder, keep_encoder
 from layerwise_service.stores.pending import Artifact, release_artifact, use_artifact
-from layerwise_service.stores.schema import aliases, deleted_versions, jobs, registry, versions
+from layerwise_service.stores.schema import aliases, deleted_versions, registry, versions
 
 _FEW = 5  # names that an error lists
 
@@ -141,13 +142,13 @@ class VersionStore:
         with self._database.write() as connection:
             count_change(connection)
             found = _read_version(connection, model, number)
-            _check_unused(connection, found)
+            check_unused(connection, model, number)
             this = (versions.c.model == model) & (versions.c.number == number)
             encoder = connection.scalar(sa.select(versions.c.encoder).where(this))
             connection.execute(sa.delete(versions).where(this))
             if encoder is not None and found.job is None:  # a job keeps its encoder
                 delete_encoder(connection, encoder)
-            connection.execute(sa.insert(deleted_versions).values(model=model, number=number, time=now()))
+            keep_number(connection, model, number)
             release_artifact(connection, Artifact.MODEL, found.sha256)
 
     def _id_of(self, model: str, version: str, column: sa.Column[Any]) -> str | None:
@@ -247,30 +248,11 @@ def check_version(connection: Connection, model: str, number: int) -> None:
 def _next_number(connection: Connection, model: str) -> int:
     """Return the number of the model's next version: higher than that of any, also of those that were deleted."""
     newest = sa.select(sa.func.max(versions.c.number)).where(versions.c.model == model)
-    return max(connection.scalar(newest) or 0, *_deleted(connection, model), 0) + 1
-
-
-def _deleted(connection: Connection, model: str) -> list[int]:
-    """Return the numbers of the model's deleted versions."""
-    return [*connection.scalars(sa.select(deleted_versions.c.number).where(deleted_versions.c.model == model))]
+    return max(connection.scalar(newest) or 0, *deleted_numbers(connection, model), 0) + 1
 
 
 def _version_not_found(connection: Connection, model: str, version: str | int) -> VersionNotFound:
-    return VersionNotFound(read_model(connection, model), version, deleted=_deleted(connection, model))
-
-
-def _check_unused(connection: Connection, version: Version) -> None:
-    """Raise `Conflict` if an alias points at the version, or a job that has not ended starts from it."""
-    named = [alias for alias, at in read_model(connection, version.model).aliases.items() if at == version.number]
-    if named:
-        these = ("alias " if len(named) == 1 else "aliases ") + ", ".join(named)
-        detail = f"version {version.number} of {version.model} has the {these}, to be moved or deleted first"
-        raise Conflict(detail, pointer="version", reason="VERSION_IN_USE")
-    starting = sa.select(jobs.c.id, jobs.c.start).where(jobs.c.state.in_(OPEN), jobs.c.start.is_not(None))
-    for job in connection.execute(starting):
-        if (job.start["model"], job.start["version"]) == (version.model, version.number):
-            detail = f"the job {job.id} has not ended and starts from {version}: cancel it, or wait for its end"
-            raise Conflict(detail, pointer="version", reason="VERSION_IN_USE")
+    return VersionNotFound(read_model(connection, model), version, deleted=deleted_numbers(connection, model))
 
 
 def _read_version(connection: Connection, model: str, number: int) -> Version:
