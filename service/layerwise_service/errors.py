@@ -206,6 +206,12 @@ class Unavailable(ServiceError):
     kind, reason = ErrorKind.UNAVAILABLE, "UNAVAILABLE"
 
 
+class DeadlineExceeded(Unavailable):
+    """The time that the caller gave a request was over before its turn came."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+
 class StorageUnavailable(Unavailable):
     """The disk or a folder that is needed cannot be used now."""
 

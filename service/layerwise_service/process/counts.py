@@ -6,45 +6,58 @@ import os
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import add
-from typing import Final, NamedTuple
+from typing import Final
 
 Series = tuple[str, ...]
 """The key of a counter: its kind, one of those below, and the values of its labels."""
 
-PREDICTIONS: Final = "predictions"  # model, version: a histogram of seconds, and rows
-INFERENCES: Final = "inferences"  # model, version: an `Inferences`
-LAST: Final = "last"  # model, version: when it last predicted, in seconds since 1970; the greatest number counts
+PREDICTIONS: Final = "predictions"  # model, version: what `Predictions` reads
+FAILURES: Final = "failures"  # model, version, reason: requests for predictions that failed, and their seconds
 WARNINGS: Final = "warnings"  # model, version, reason: cells of rows to predict that are unlike those of the training
 ANSWERS: Final = "answers"  # method, route, status: a histogram of seconds
 LOST_LINES: Final = "lost_lines"  # process: lines of the log
 
-OF_VERSIONS: Final = (PREDICTIONS, INFERENCES, LAST, WARNINGS)
+OF_VERSIONS: Final = (PREDICTIONS, FAILURES, WARNINGS)
 """The kinds whose labels begin with model and version."""
 BOUNDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """Upper bounds of the histograms, in seconds; the last bucket has none."""
+WHOLE: Final = "whole"
+STAGES: Final = ("queue", "decode", "compute", "encode")
+"""The parts of a request for predictions, whose seconds add up to those of the whole."""
+
 _BUCKETS = len(BOUNDS) + 1
+_HISTOGRAM = _BUCKETS + 1  # numbers: the buckets, and the sum of the seconds
+_HISTOGRAMS = (WHOLE, *STAGES)
+_AFTER = 3  # numbers after the histograms of a version: rows, executions, the time of the last request
 
 
-class Inferences(NamedTuple):
-    """What a version has predicted: requests and the seconds that they took, in all and by stage."""
+class Predictions:
+    """The requests for predictions that a version has answered, read from the numbers of its series."""
 
-    successes: float = 0.0
-    success_seconds: float = 0.0
-    failures: float = 0.0
-    failure_seconds: float = 0.0
-    queue_seconds: float = 0.0
-    input_seconds: float = 0.0
-    infer_seconds: float = 0.0
-    output_seconds: float = 0.0
-    rows: float = 0.0
-    executions: float = 0.0
+    def __init__(self, numbers: Sequence[float] = (0.0,) * (len(_HISTOGRAMS) * _HISTOGRAM + _AFTER)) -> None:
+        parts = (numbers[at * _HISTOGRAM :][:_HISTOGRAM] for at in range(len(_HISTOGRAMS)))
+        self.histograms: Mapping[str, Sequence[float]] = dict(zip(_HISTOGRAMS, parts, strict=True))
+        """Counts of requests by their seconds, and the sum of these, of the whole and of each stage."""
+        self.rows, self.executions, self.last = numbers[-_AFTER:]
+        """`last` is the time of the last request, in seconds since 1970."""
+
+    @property
+    def requests(self) -> float:
+        return sum(self.histograms[WHOLE][:-1])
+
+    def seconds(self, part: str) -> float:
+        """Return the seconds that a stage, or the whole, took in all requests."""
+        return self.histograms[part][-1]
 
 
 def joined(series: Series, known: Sequence[float], more: Sequence[float]) -> list[float]:
     """Return the numbers of a series that has the numbers `known` and gets `more`."""
-    return list(map(max if series[0] == LAST else add, known, more))
+    numbers = list(map(add, known, more))
+    if series[0] == PREDICTIONS:
+        numbers[-1] = max(known[-1], more[-1])
+    return numbers
 
 
 class Counts:
@@ -59,15 +72,32 @@ class Counts:
         self._lock = threading.RLock()
         self._counts: dict[Series, list[float]] = {}
 
-    def observe(self, series: Series, seconds: float, amount: float = 1.0) -> None:
-        """Count one event that took `seconds`, and add `amount` to the last number of the series (rows, say)."""
+    def observe(self, series: Series, seconds: float) -> None:
+        """Count one event that took `seconds`."""
         with self._lock:
             numbers = self._counts.get(series)
             if numbers is None:
-                numbers = self._counts[series] = [0.0] * (_BUCKETS + 2)
+                numbers = self._counts[series] = [0.0] * _HISTOGRAM
             numbers[bisect_left(BOUNDS, seconds)] += 1.0
-            numbers[-2] += seconds
-            numbers[-1] += amount
+            numbers[-1] += seconds
+
+    def predicted(
+        self, model: str, version: str, seconds: tuple[float, ...], *, rows: float, executions: float
+    ) -> None:
+        """Count a request that was answered; `seconds` are those of the whole, and of each of the `STAGES`."""
+        series = PREDICTIONS, model, version
+        with self._lock:
+            numbers = self._counts.get(series)
+            if numbers is None:
+                numbers = self._counts[series] = [0.0] * (len(_HISTOGRAMS) * _HISTOGRAM + _AFTER)
+            end = 0
+            for each in seconds:
+                numbers[end + bisect_left(BOUNDS, each)] += 1.0
+                end += _HISTOGRAM
+                numbers[end - 1] += each
+            numbers[-3] += rows
+            numbers[-2] += executions
+            numbers[-1] = time.time()
 
     def add(self, series: Series, numbers: Sequence[float]) -> None:
         """Join `numbers` with those of the series, element by element: most are added."""
@@ -90,42 +120,3 @@ class Counts:
 COUNTS = Counts()
 """The counters of this process."""
 os.register_at_fork(after_in_child=COUNTS.begin)  # the lock may have been held, and the counts are the parent's
-
-
-def count_prediction(
-    model: str,
-    version: int,
-    *,
-    start: float,
-    computed: float,
-    end: float,
-    queue_seconds: float,
-    infer_seconds: float,
-    rows: int,
-    executions: int,
-) -> None:
-    """Count a request that was answered: times of `time.perf_counter`, of which `computed` is that of the outputs.
-
-    It waited for `queue_seconds`, and `infer_seconds` were those in the network; the rest before `computed` went to the
-    encoding of the rows. `executions` are the passes through the network that are counted here.
-    """
-    names = model, str(version)
-    COUNTS.observe((PREDICTIONS, *names), end - start, rows)
-    numbers = Inferences(
-        successes=1.0,
-        success_seconds=end - start,
-        queue_seconds=queue_seconds,
-        input_seconds=computed - start - queue_seconds - infer_seconds,
-        infer_seconds=infer_seconds,
-        output_seconds=end - computed,
-        rows=float(rows),
-        executions=float(executions),
-    )
-    COUNTS.add((INFERENCES, *names), numbers)
-    COUNTS.add((LAST, *names), [time.time()])
-
-
-def count_failure(model: str, version: int, *, start: float) -> None:
-    """Count a request that failed; `start` is what `time.perf_counter` gave at its start."""
-    failed = Inferences(failures=1.0, failure_seconds=time.perf_counter() - start)
-    COUNTS.add((INFERENCES, model, str(version)), failed)

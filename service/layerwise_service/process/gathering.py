@@ -26,7 +26,7 @@ log = structlog.get_logger()
 SOCKET = "LAYERWISE_COUNTS_FD"
 REPORT_SECONDS = 0.25  # so that what any process answers shows soon
 MOST_VERSIONS = 200
-"""Versions with series of their own in /metrics: each takes 16 lines, and Prometheus keeps all of them."""
+"""Versions with series of their own in /metrics: each takes 70 lines, and Prometheus keeps all of them."""
 IDLE_SECONDS = 900.0
 """A version unused for so long may lose its series to another version: Prometheus has read its counts by then."""
 OTHER = ("other", "other")
@@ -34,7 +34,7 @@ OTHER = ("other", "other")
 
 _ANSWER_SECONDS = 2.0
 _MOST_BYTES = 65_536  # of a datagram
-_SERIES_PER_DATAGRAM = 50  # of at most some 400 bytes
+_SERIES_PER_DATAGRAM = 40  # of at most some 1,000 bytes
 
 _Report = list[tuple[Series, list[float]]]
 _DECODER = msgspec.msgpack.Decoder(_Report)

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from layerwise_service.process.counts import ANSWERS, BOUNDS, LOST_LINES, PREDICTIONS, WARNINGS, Series
+from layerwise_service.process.counts import (
+    ANSWERS,
+    BOUNDS,
+    FAILURES,
+    LOST_LINES,
+    PREDICTIONS,
+    STAGES,
+    WARNINGS,
+    WHOLE,
+    Predictions,
+    Series,
+)
+from layerwise_service.process.triton_metrics import triton_exposition
 
 _BUCKETS = [*(str(bound) for bound in BOUNDS), "+Inf"]
 
 
-def exposition(totals: Iterable[tuple[Series, Sequence[float]]], *more: Collector) -> bytes:
+def exposition(totals: Collection[tuple[Series, Sequence[float]]], *more: Collector) -> bytes:
     """Return the totals, and the metrics of the collectors `more`, in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(_Families(totals))
     for collector in more:
         registry.register(collector)
-    return generate_latest(registry)
+    return generate_latest(registry) + triton_exposition(totals)
 
 
 class _Families(Collector):
@@ -31,12 +43,30 @@ class _Families(Collector):
             self._kinds[kind][tuple(labels)] = numbers
 
     def collect(self) -> Iterable[Metric]:
-        predictions, answers = self._kinds[PREDICTIONS], self._kinds[ANSWERS]
+        predictions = {labels: Predictions(numbers) for labels, numbers in self._kinds[PREDICTIONS].items()}
+        answers = self._kinds[ANSWERS]
         yield _histogram(
-            "layerwise_predict_seconds", "Time in the model, per request", ["model", "version"], predictions
+            "layerwise_predict_seconds",
+            "Time to answer a request for predictions",
+            ["model", "version"],
+            {labels: found.histograms[WHOLE] for labels, found in predictions.items()},
         )
-        rows = {labels: numbers[-1] for labels, numbers in predictions.items()}
+        yield _histogram(
+            "layerwise_predict_stage_seconds",
+            "Parts of that time: waiting, reading and encoding rows, in the network, writing the answer",
+            ["model", "version", "stage"],
+            {(*labels, stage): found.histograms[stage] for labels, found in predictions.items() for stage in STAGES},
+            every=2,  # half of the lines, since there are four stages of each version
+        )
+        rows = {labels: found.rows for labels, found in predictions.items()}
         yield _counter("layerwise_predict_rows", "Rows predicted", ["model", "version"], rows)
+        failures = {labels: numbers[0] for labels, numbers in self._kinds[FAILURES].items()}
+        yield _counter(
+            "layerwise_predict_errors",
+            "Requests for predictions that failed; without model and version if these were not known",
+            ["model", "version", "reason"],
+            failures,
+        )
         unusual = {labels: numbers[0] for labels, numbers in self._kinds[WARNINGS].items()}
         yield _counter(
             "layerwise_predict_warnings",
@@ -44,7 +74,7 @@ class _Families(Collector):
             ["model", "version", "reason"],
             unusual,
         )
-        requests = {labels: numbers[-1] for labels, numbers in answers.items()}
+        requests = {labels: sum(numbers[:-1]) for labels, numbers in answers.items()}
         yield _counter(
             "layerwise_http_requests", "Answers of the REST service", ["method", "route", "status"], requests
         )
@@ -58,11 +88,17 @@ class _Families(Collector):
 
 
 def _histogram(
-    name: str, documentation: str, labels: Sequence[str], values: Mapping[tuple[str, ...], Sequence[float]]
+    name: str,
+    documentation: str,
+    labels: Sequence[str],
+    values: Mapping[tuple[str, ...], Sequence[float]],
+    *,
+    every: int = 1,
 ) -> Metric:
+    """Return a family of histograms; with `every`, only so many of the bounds are shown, and the last."""
     family = HistogramMetricFamily(name, documentation, labels=labels)
-    for key, (*buckets, seconds, _) in values.items():
-        family.add_metric(key, list(zip(_BUCKETS, accumulate(buckets), strict=True)), seconds)
+    for key, (*buckets, seconds) in values.items():
+        family.add_metric(key, list(zip(_BUCKETS, accumulate(buckets), strict=True))[::every], seconds)
     return family
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from layerwise_service.errors import Unavailable
+from layerwise_service.process.prediction_request import current_request
 
 _MOST_WAITING = 32  # half of the threads, so that small requests find a free one
 _WAITING_TIMES = 4  # so many times `most_bytes` may wait
@@ -25,6 +27,7 @@ class BodyQueue:
     @contextmanager
     def turn(self, size: int) -> Generator[None]:
         """Run the block when a body of `size` bytes has its turn. Raises `Unavailable` if too many wait already."""
+        start = time.perf_counter()
         with self._changed:
             if (self._waiting or not self._fits(size)) and self._is_full(size):
                 detail = f"{len(self._waiting)} large requests are waiting already, the most allowed; try again in 1 s"
@@ -35,6 +38,7 @@ class BodyQueue:
             del self._waiting[number]
             self._bytes += size
             self._changed.notify_all()
+        current_request().waited(time.perf_counter() - start)
         try:
             yield
         finally:

@@ -19,6 +19,7 @@ import structlog
 
 from layerwise_service.errors import ErrorKind, MethodNotAllowed, NotFound, ServiceError, forget_frames
 from layerwise_service.process.counts import ANSWERS, COUNTS
+from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.rest.hosts import PROBES, Hosts
 from layerwise_service.rest.messages import Answer, Request, packed_answer
 from layerwise_service.rest.responses import problem_answer
@@ -48,6 +49,8 @@ class Route:
     method: str
     pattern: str
     handler: Handler
+    predicts: bool = False
+    """Whether it answers with predictions, and is counted as such."""
 
 
 class Dialect(Protocol):
@@ -120,7 +123,7 @@ class Gateway:
             else:
                 place = place.below.setdefault(step, _Place())
         place.dialect, place.pattern = dialect, route.pattern
-        place.handlers[route.method] = route.handler
+        place.handlers[route.method] = _counted(route.handler) if route.predicts else route.handler
 
     def _answer(self, request: Request, place: _Place | None, names: Mapping[str, str]) -> Answer | None:
         if place is None:
@@ -172,6 +175,16 @@ class Gateway:
             return start_response(status, [*headers, *_common_headers(request)], *rest)
 
         return self._flask(environ, begin)
+
+
+def _counted(handler: Handler) -> Handler:
+    """Return `handler` with each of its requests counted as one for predictions."""
+
+    def counted(request: Request, **names: str) -> Answer | None:
+        with PredictionRequest():
+            return handler(request, **names)
+
+    return counted
 
 
 def said(error: Exception, request_id: str, path: str) -> ServiceError:

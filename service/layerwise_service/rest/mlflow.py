@@ -93,7 +93,7 @@ class Mlflow:
         self._requests = requests
         self._checks = checks
         self.routes = (
-            *(Route("POST", address, self._invoke) for address in INVOCATIONS),
+            *(Route("POST", address, self._invoke, predicts=True) for address in INVOCATIONS),
             Route("GET", "/ping", self._ping),
             Route("GET", "/health", self._ping),
             Route("GET", "/version", self._version),

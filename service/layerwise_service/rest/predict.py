@@ -52,7 +52,7 @@ class Predict:
         self._predictor = predictor
         self._settings = settings
         self._queue = queue
-        self.routes = (Route("POST", "/predict", self._predict),)
+        self.routes = (Route("POST", "/predict", self._predict, predicts=True),)
         self.problem = problem_answer
 
     def _predict(self, request: Request) -> Answer | None:

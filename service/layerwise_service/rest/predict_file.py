@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from flask import Response, request
 
 from layerwise_service.errors import TooLarge
+from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.rest.answers import prediction_answer
 from layerwise_service.rest.file_bodies import UploadPlaces, body_chunks, body_size, check_coding, form_file, is_form
 from layerwise_service.rest.predict_options import OPTIONS, options_of
@@ -39,6 +40,10 @@ class FileRequests:
 
     def answer(self) -> Response:
         """Return the answer to this request. Raises `ServiceError`."""
+        with PredictionRequest():
+            return self._answer()
+
+    def _answer(self) -> Response:
         check_query(*OPTIONS, repeated=("keep",))
         check_coding()
         options = options_of(request.args)

@@ -82,9 +82,9 @@ class TfServing:
         for version in _VERSIONS:
             model = f"/v1/models/{{model}}{version}"
             yield Route("GET", f"{model}/metadata", self._metadata)
-            yield Route("POST", f"{model}:predict", self._predict)
-            yield Route("POST", f"{model}:classify", self._classify)
-            yield Route("POST", f"{model}:regress", self._regress)
+            yield Route("POST", f"{model}:predict", self._predict, predicts=True)
+            yield Route("POST", f"{model}:classify", self._classify, predicts=True)
+            yield Route("POST", f"{model}:regress", self._regress, predicts=True)
 
     def _predict(self, request: Request, *, model: str, version: str | None = None) -> Answer:
         request.query()

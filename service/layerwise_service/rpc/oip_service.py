@@ -14,6 +14,7 @@ from layerwise_proto.oip import grpc_service_pb2 as oip
 from layerwise_proto.oip.grpc_service_pb2_grpc import GRPCInferenceServiceServicer
 from layerwise_service.errors import NotFound, ServiceError, Unsupported
 from layerwise_service.rpc.oip_converters import read_infer_request, write_infer_answer, write_metadata
+from layerwise_service.rpc.predicting import prediction_request, run_predicting
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.oip.metadata import EXTENSIONS, NAME, server_version
 from layerwise_service.usecases.oip.settings import LOG, TRACE, check_log, check_trace
@@ -54,14 +55,14 @@ class OipServicer(GRPCInferenceServiceServicer):
         return await self._run(lambda: write_metadata(self._metadata.model(request.name, request.version)))
 
     async def ModelInfer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
-        return await self._infer(request)
+        return await self._infer(request, context)
 
     async def ModelStreamInfer(
         self, request_iterator: AsyncIterator[oip.ModelInferRequest], context: Context
     ) -> AsyncIterator[oip.ModelStreamInferResponse]:
         async for each in request_iterator:
             try:
-                answer = await self._infer(each)
+                answer = await self._infer(each, context)
             except ServiceError as error:  # it fails this request alone; the stream goes on
                 empty = oip.ModelInferResponse(id=each.id)
                 yield oip.ModelStreamInferResponse(error_message=str(error), infer_response=empty)
@@ -142,12 +143,13 @@ class OipServicer(GRPCInferenceServiceServicer):
         settings = {name: {_PARAMETERS[type(value)]: value} for name, value in LOG.items()}
         return ParseDict({"settings": settings}, oip.LogSettingsResponse())
 
-    async def _infer(self, request: oip.ModelInferRequest) -> oip.ModelInferResponse:
-        asked = read_infer_request(request)
-        answer = self._inference.infer_at_once(asked)
-        if answer is None:
-            answer = await self._run(lambda: self._inference.infer(asked))
-        return write_infer_answer(answer, request)
+    async def _infer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
+        with prediction_request(context):
+            asked = read_infer_request(request)
+            answer = self._inference.infer_at_once(asked)
+            if answer is None:
+                answer = await run_predicting(self._threads, lambda: self._inference.infer(asked))
+            return write_infer_answer(answer, request)
 
     async def _run(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)

@@ -20,6 +20,7 @@ from layerwise_service.rpc.dataset_converters import (
     write_predicted_rows,
 )
 from layerwise_service.rpc.limited_threads import LimitedThreads
+from layerwise_service.rpc.predicting import prediction_request, run_predicting
 from layerwise_service.rpc.table_converters import read_typed_table, write_signature
 from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
@@ -47,22 +48,28 @@ class PredictionServicer(PredictionServiceServicer):
         self._threads = threads  # separate threads: matrix products must not delay calls to the stores
 
     async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._predict, request)
+        with prediction_request(context):
+            return await run_predicting(self._threads, lambda: self._predict(request))
 
     async def PredictDataset(
         self, request: models_pb2.PredictDatasetRequest, context: Context
     ) -> AsyncIterator[models_pb2.PredictedRows]:
         if request.offset < 0:
             raise InvalidRequest(f"expected at least 0, got {request.offset}", pointer="offset")
-        found = await asyncio.to_thread(self._files.predict, read_dataset_request(request))
+        with prediction_request(context):
+            found = await asyncio.to_thread(self._files.predict, read_dataset_request(request))
         blocks, unused = found.blocks(request.offset), found.unused
 
         def next_rows() -> models_pb2.PredictedRows | None:
             rows = next(blocks, None)
             return None if rows is None else write_predicted_rows(rows, found.kept, unused)
 
-        loop = asyncio.get_running_loop()
-        while (message := await loop.run_in_executor(self._threads, next_rows)) is not None:
+        while True:
+            with prediction_request(context) as block:
+                block.found(found.version.model, found.version.version)
+                message = await run_predicting(self._threads, next_rows)
+            if message is None:
+                break
             yield message
             unused = ()
 

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import MLP
-from layerwise_service.errors import TimedOut, Unavailable
+from layerwise_service.errors import Unavailable
+from layerwise_service.process.prediction_request import PredictionRequest, current_request, too_late
 
 LEAST_PARAMETERS = 400_000
 """A smaller network takes less time for a row than it takes to hand a row to another thread."""
@@ -65,10 +66,10 @@ class Batches:
         self._lock = threading.Lock()
         self._batchers: WeakKeyDictionary[MLP, Batcher] = WeakKeyDictionary()
 
-    def compute(self, network: MLP, rows: Floats, *, deadline: float | None = None) -> Computed:
+    def compute(self, network: MLP, rows: Floats) -> Computed:
         """Return the outputs for checked `rows` (n, inputs).
 
-        `deadline` is a time of `time.monotonic`. Raises `TimedOut`, and `Unavailable` if too many wait.
+        Raises `Unavailable` if too many wait, and `DeadlineExceeded` if the current request was given up meanwhile.
         """
         if network.parameters.size < LEAST_PARAMETERS or len(rows) > MOST_ROWS_OF_ONE:
             start = time.perf_counter()
@@ -78,7 +79,7 @@ class Batches:
             batcher = self._batchers.get(network)
             if batcher is None:
                 batcher = self._batchers[network] = Batcher(self._slots)
-        return batcher.compute(network, rows, deadline=deadline)
+        return batcher.compute(network, rows)
 
 
 @dataclass(eq=False, slots=True)
@@ -87,11 +88,12 @@ class _Waiter:
 
     rows: Floats
     since: float
+    request: PredictionRequest = field(default_factory=current_request)
     told: threading.Lock = field(default_factory=threading.Lock)  # held until then
     group: Sequence[_Waiter] = ()
     """The requests whose rows this one shall compute, its own first; empty if another did so."""
     found: Computed | None = None
-    """None if the pass failed: then each request computes for itself, and has its own error."""
+    """None if the pass failed: then each request computes for itself, and has its own error; or if it was given up."""
 
     def __post_init__(self) -> None:
         self.told.acquire()
@@ -107,7 +109,7 @@ class Batcher:
         self._waiting: deque[_Waiter] = deque()
         self._costs = Costs()
 
-    def compute(self, network: MLP, rows: Floats, *, deadline: float | None = None) -> Computed:
+    def compute(self, network: MLP, rows: Floats) -> Computed:
         """Return the outputs for `rows`, as `Batches.compute` does."""
         start = time.perf_counter()
         with self._lock:
@@ -116,9 +118,11 @@ class Batcher:
             self._running += waiter is None
         if waiter is None:
             return self._run(network, rows, start)
-        self._wait(waiter, deadline)
+        self._wait(waiter)
         if waiter.group:
             self._run_group(network, waiter.group)
+        if waiter.found is None:
+            waiter.request.check()
         return waiter.found or self._run(network, rows, start, counted=False)
 
     def _enqueue(self, rows: Floats, now: float) -> _Waiter:
@@ -131,9 +135,9 @@ class Batcher:
         self._waiting.append(waiter)
         return waiter
 
-    def _wait(self, waiter: _Waiter, deadline: float | None) -> None:
-        """Wait until the request is told. Raises `TimedOut`."""
-        if deadline is None:
+    def _wait(self, waiter: _Waiter) -> None:
+        """Wait until the request is told. Raises `DeadlineExceeded`."""
+        if (deadline := waiter.request.deadline) is None:
             waiter.told.acquire()
             return
         if waiter.told.acquire(timeout=max(0.0, deadline - time.monotonic())):
@@ -141,7 +145,7 @@ class Batcher:
         with self._lock:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
-                raise TimedOut("the request waited for its turn until its deadline")
+                raise too_late()
         waiter.told.acquire()  # its pass has begun
 
     def _run(self, network: MLP, rows: Floats, since: float, *, counted: bool = True) -> Computed:
@@ -179,6 +183,9 @@ class Batcher:
     def _next(self) -> None:
         """Let those that wait go on, after a pass."""
         with self._lock:
+            for given_up in [each for each in self._waiting if each.request.is_pointless]:
+                self._waiting.remove(given_up)
+                given_up.told.release()
             if not self._waiting:
                 self._running -= 1
                 return

@@ -20,8 +20,9 @@ from layerwise_service.domain.datasets import AnyColumns, rows_of
 from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.models import Signature, SignatureColumn
 from layerwise_service.domain.tables import encoded, listed
-from layerwise_service.errors import InvalidRequest, OutputNotFinite, ServiceError, TooLarge
-from layerwise_service.process.counts import COUNTS, WARNINGS, count_failure, count_prediction
+from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
+from layerwise_service.process.counts import COUNTS, WARNINGS
+from layerwise_service.process.prediction_request import current_request
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.batching import Batches, Computed, joined_parts
 from layerwise_service.usecases.explanation import check_explained, explained, most_explained
@@ -65,20 +66,10 @@ class LoadedVersion:
         """Return the outputs (n, k) of the network for `rows`. Raises what `VersionPredictor.predict` raises."""
         return self._outputs(self._inputs(rows, at), at).outputs
 
-    def predict(
-        self, rows: Rows, *, at: str, wanted: Wanted = USUAL, explain: bool = False, deadline: float | None = None
-    ) -> Prediction:
+    def predict(self, rows: Rows, *, at: str, wanted: Wanted = USUAL, explain: bool = False) -> Prediction:
         """Predict `rows` as `VersionPredictor.predict` does."""
-        start = time.perf_counter()
-        try:
-            return self._predict(rows, start, at=at, wanted=wanted, explain=explain, deadline=deadline)
-        except ServiceError:
-            count_failure(self.model, self.version, start=start)
-            raise
-
-    def _predict(
-        self, rows: Rows, start: float, *, at: str, wanted: Wanted, explain: bool, deadline: float | None
-    ) -> Prediction:
+        request = current_request()
+        request.check()
         warnings: list[TableWarning] = []
         check_wanted(wanted, self.network)
         network, inputs = self.network, self._inputs(rows, at, warnings)
@@ -86,8 +77,10 @@ class LoadedVersion:
             check_explained(network, _count(rows), at=at)
             with np.errstate(over="ignore"):  # checked in the outputs
                 inputs = list(inputs)
-        found = self._outputs(inputs, at, deadline)
-        outputs, computed = found.outputs, time.perf_counter()
+        found = self._outputs(inputs, at)
+        outputs = found.outputs
+        request.waited(found.queue_seconds)
+        request.computed(rows=len(outputs), seconds=found.infer_seconds, executions=found.executions)
         probabilities = network.probabilities(outputs) if wanted.needs_probabilities(network) else None
         prediction = Prediction(
             self.model,
@@ -101,17 +94,6 @@ class LoadedVersion:
         )
         for warning in warnings:
             COUNTS.add((WARNINGS, self.model, str(self.version), warning.reason), [float(warning.rows)])
-        count_prediction(
-            self.model,
-            self.version,
-            start=start,
-            computed=computed,
-            end=time.perf_counter(),
-            queue_seconds=found.queue_seconds,
-            infer_seconds=found.infer_seconds,
-            rows=len(outputs),
-            executions=found.executions,
-        )
         if not explain:
             return prediction
         contributions = explained(network, [*inputs], outputs)
@@ -130,10 +112,10 @@ class LoadedVersion:
             return _encoded(encoder, rows, at, warnings)
         return (_check(rows, network.architecture.inputs, at),)
 
-    def _outputs(self, inputs: Iterable[NDArray[np.float32]], at: str, deadline: float | None = None) -> Computed:
+    def _outputs(self, inputs: Iterable[NDArray[np.float32]], at: str) -> Computed:
         """Return the outputs (n, k) for blocks of rows. Raises `OutputNotFinite`, and what `Batches.compute` raises."""
         with np.errstate(over="ignore", invalid="ignore"):  # checked right below
-            parts = [self.batches.compute(self.network, block, deadline=deadline) for block in inputs]
+            parts = [self.batches.compute(self.network, block) for block in inputs]
         found = parts[0] if len(parts) == 1 else joined_parts(parts)
         self._check_finite(found.outputs, at)
         return found
@@ -186,13 +168,17 @@ class VersionPredictor:
         Raises what `resolve` raises, and `DataLoss`.
         """
         target = self.resolver.resolve(model, version)
+        current_request().found(target.model, target.version)
         return self._loaded(target, self._models.get(target.artifact))
 
     def loaded(self, *, model: str, version: str | int | None) -> LoadedVersion | None:
         """Return the version if it is in memory, else None; this never waits for the database or a file."""
         target = self.resolver.known(model, version)
         network = None if target is None else self._models.kept(target.artifact)
-        return None if target is None or network is None else self._loaded(target, network)
+        if target is None or network is None:
+            return None
+        current_request().found(target.model, target.version)
+        return self._loaded(target, network)
 
     def _loaded(self, target: ResolvedVersion, network: MLP) -> LoadedVersion:
         most = max(1, min(self._max_rows, self._max_values // network.architecture.outputs))
@@ -207,18 +193,15 @@ class VersionPredictor:
         at: str = "instances",
         wanted: Wanted = USUAL,
         explain: bool = False,
-        deadline: float | None = None,
     ) -> Prediction:
         """Predict `rows`: (n, inputs) numbers, or a table if the version takes one.
 
         `model` and `version` are as for `load`; `at` names the rows in errors. With `explain` the prediction has
-        contributions. `deadline` is a time of `time.monotonic`, until which the rows may wait for other requests.
+        contributions.
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `load` raises.
         """
-        return self.load(model=model, version=version).predict(
-            rows, at=at, wanted=wanted, explain=explain, deadline=deadline
-        )
+        return self.load(model=model, version=version).predict(rows, at=at, wanted=wanted, explain=explain)
 
 
 def _count(rows: Rows) -> int:

@@ -8,16 +8,28 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from layerwise_service.process.counts import ANSWERS, LOST_LINES, PREDICTIONS, WARNINGS, Counts, Series
+from layerwise_service.process.counts import (
+    ANSWERS,
+    FAILURES,
+    LOST_LINES,
+    PREDICTIONS,
+    STAGES,
+    WARNINGS,
+    Counts,
+    Predictions,
+    Series,
+)
 from layerwise_service.process.gathering import IDLE_SECONDS, MOST_VERSIONS, OTHER, SOCKET, Gatherer, Reporter, Totals
 from layerwise_service.process.telemetry import exposition
 
 VERSION: Series = (PREDICTIONS, "iris", "1")
+LOOK: Series = (ANSWERS, "GET", "/", "200")
 
 
 @pytest.fixture
@@ -39,15 +51,17 @@ def test_counts_of_several_processes_are_added_up(gatherer: Gatherer) -> None:
     reporters = [Reporter(gatherer.socket, each) for each in counts]
 
     for each in counts:
-        each.observe(VERSION, 0.003, 10)
-        each.observe(VERSION, 100.0, 1)
+        each.predicted("iris", "1", (0.003, 0.0, 0.002, 0.0009, 0.0001), rows=10, executions=1)
+        each.predicted("iris", "1", (100.0, 99.0, 0.5, 0.25, 0.25), rows=1, executions=0)
         each.add((LOST_LINES, "rest"), [2.0])
     reporters[0].report()
 
     found = totals(reporters[1])
-    *buckets, seconds, rows = found[VERSION]
-    assert buckets == [0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 2]
-    assert (seconds, rows) == (200.006, 22)
+    sums = Predictions(found[VERSION])
+    assert sums.histograms["whole"] == [0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 2, pytest.approx(200.006)]
+    assert (sums.requests, sums.rows, sums.executions) == (4, 22, 2)
+    assert sum(sums.seconds(stage) for stage in STAGES) == pytest.approx(sums.seconds("whole"))
+    assert time.time() - 60 < sums.last <= time.time()  # the latest, not the sum
     assert found[(LOST_LINES, "rest")] == [4.0]
     assert totals(reporters[0]) == found  # nothing is counted twice
 
@@ -66,31 +80,31 @@ def test_counts_by_many_threads_are_complete(gatherer: Gatherer) -> None:
     while any(thread.is_alive() for thread in threads):
         reporter.report()
 
-    assert sum(numbers[-1] for numbers in totals(reporter).values()) == 4000
+    assert sum(sum(buckets) for *buckets, _ in totals(reporter).values()) == 4000
 
 
 def test_counts_wait_while_nobody_listens_and_none_is_lost() -> None:
     opened, counts = Gatherer(), Counts()
     reporter = Reporter(opened.socket, counts)
     for _ in range(2000):  # more datagrams than the socket holds
-        counts.observe(VERSION, 0.1)
+        counts.observe(LOOK, 0.1)
         reporter.report()
 
     opened.start()
 
-    assert totals(reporter)[VERSION][-1] == 2000
+    assert sum(totals(reporter)[LOOK][:-1]) == 2000
     opened.close()
-    counts.observe(VERSION, 0.1)
+    counts.observe(LOOK, 0.1)
     reporter.report()  # nobody listens any more
     assert reporter.totals() is None
 
 
 CHILD = """
 import os, sys, time
-from layerwise_service.process.counts import COUNTS, PREDICTIONS
+from layerwise_service.process.counts import COUNTS
 from layerwise_service.process.gathering import Reporter, inherited_socket
 Reporter(inherited_socket()).start()
-COUNTS.observe((PREDICTIONS, "iris", "1"), 0.1, 5)
+COUNTS.predicted("iris", "1", (0.1,) * 5, rows=5, executions=1)
 if sys.argv[1] == "stays":
     time.sleep(3600)
 """
@@ -106,16 +120,16 @@ def test_the_counts_of_a_process_outlive_it(gatherer: Gatherer) -> None:
         return subprocess.Popen(command, pass_fds=[inherited], env=os.environ | {SOCKET: str(inherited)})
 
     assert start("ends").wait(60) == 0
-    assert totals(reporter)[VERSION][-1] == 5
+    assert Predictions(totals(reporter)[VERSION]).rows == 5
     killed = start("stays")
     try:
-        while totals(reporter)[VERSION][-1] != 10:
+        while Predictions(totals(reporter)[VERSION]).rows != 10:
             assert killed.poll() is None
     finally:
         killed.send_signal(signal.SIGKILL)
         killed.wait(60)
 
-    assert totals(reporter)[VERSION][-1] == 10
+    assert Predictions(totals(reporter)[VERSION]).rows == 10
 
 
 def test_a_datagram_that_is_no_report_harms_nobody(gatherer: Gatherer) -> None:
@@ -146,7 +160,7 @@ def test_versions_beyond_a_bound_are_counted_together_until_others_were_idle(mon
     counts, kept = Counts(), Totals()
 
     def serve(version: int) -> None:
-        counts.observe((PREDICTIONS, "iris", str(version)), 0.1)
+        counts.predicted("iris", str(version), (0.1,) * 5, rows=1, executions=1)
         counts.add((WARNINGS, "iris", str(version), "GAP"), [3.0])
         kept.add(counts.take().items())
 
@@ -154,17 +168,17 @@ def test_versions_beyond_a_bound_are_counted_together_until_others_were_idle(mon
         serve(version)
     found = dict(kept.report())
     assert len(found) == 2 * (MOST_VERSIONS + 1)
-    assert found[(PREDICTIONS, *OTHER)][-1] == 5000 - MOST_VERSIONS
+    assert Predictions(found[(PREDICTIONS, *OTHER)]).requests == 5000 - MOST_VERSIONS
     assert found[(WARNINGS, *OTHER, "GAP")] == [3.0 * (5000 - MOST_VERSIONS)]
-    assert len(exposition(kept.report())) < 500_000
+    assert len(exposition(kept.report())) < 2_000_000
 
     seconds[0] += IDLE_SECONDS
     serve(0)
     serve(4999)
 
     found = dict(kept.report())
-    assert found[(PREDICTIONS, "iris", "0")][-1] == 2
-    assert found[(PREDICTIONS, "iris", "4999")][-1] == 1
+    assert Predictions(found[(PREDICTIONS, "iris", "0")]).requests == 2
+    assert Predictions(found[(PREDICTIONS, "iris", "4999")]).requests == 1
     assert (PREDICTIONS, "iris", "1") not in found  # the longest idle
     assert (WARNINGS, "iris", "1", "GAP") not in found
     assert len(found) == 2 * (MOST_VERSIONS + 1)
@@ -172,7 +186,8 @@ def test_versions_beyond_a_bound_are_counted_together_until_others_were_idle(mon
 
 def test_prometheus_reads_what_is_shown() -> None:
     counts = Counts()
-    counts.observe((PREDICTIONS, "iris", "3"), 0.0002, 7)
+    counts.predicted("iris", "3", (0.0002, 0.0, 0.00015, 0.00004, 0.00001), rows=7, executions=1)
+    counts.add((FAILURES, "iris", "3", "NOT_FINITE"), [2.0, 0.5])
     counts.observe((ANSWERS, "POST", "/predict", "200"), 0.3)
     counts.observe((ANSWERS, "POST", "/predict", "400"), 0.0001)
     counts.add((LOST_LINES, "worker"), [4.0])
@@ -190,6 +205,12 @@ def test_prometheus_reads_what_is_shown() -> None:
     assert samples[("layerwise_predict_seconds_bucket", "0.0001", "iris", "3")] == 0
     assert samples[("layerwise_predict_seconds_bucket", "0.00025", "iris", "3")] == 1
     assert samples[("layerwise_predict_seconds_count", "iris", "3")] == 1
+    assert samples[("layerwise_predict_errors_total", "iris", "NOT_FINITE", "3")] == 2
+    stage = "layerwise_predict_stage_seconds"
+    assert samples[(f"{stage}_bucket", "0.0001", "iris", "decode", "3")] == 0
+    assert samples[(f"{stage}_bucket", "0.0005", "iris", "decode", "3")] == 1
+    assert samples[(f"{stage}_bucket", "+Inf", "iris", "queue", "3")] == 1
+    assert samples[(f"{stage}_sum", "iris", "compute", "3")] == pytest.approx(0.00004)
     assert samples[("layerwise_http_requests_total", "POST", "/predict", "400")] == 1
     assert samples[("layerwise_http_seconds_bucket", "0.0001", "/predict")] == 1  # a bound belongs to its bucket
     assert samples[("layerwise_http_seconds_bucket", "0.25", "/predict")] == 1

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from helpers.waiting import wait_until
 from layerwise import MLP, Architecture, Layer
-from layerwise_service.errors import TimedOut, Unavailable
+from layerwise_service.errors import DeadlineExceeded, Unavailable
+from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.usecases import batching
 from layerwise_service.usecases.batching import LEAST_PARAMETERS, Batcher, Batches, Computed, Costs
 
@@ -52,10 +53,15 @@ class Callers:
         self.batcher = Batcher(slots)
         self._pool = pool
 
-    def ask(self, rows: Floats, *, deadline: float | None = None) -> Future[Computed]:
+    def ask(self, rows: Floats, *, request: PredictionRequest | None = None) -> Future[Computed]:
         network: Any = self.network
+
+        def compute() -> Computed:
+            with request or PredictionRequest():
+                return self.batcher.compute(network, rows)
+
         known = len(self.batcher._waiting) + len(self.network.passes)
-        asked = self._pool.submit(self.batcher.compute, network, rows, deadline=deadline)
+        asked = self._pool.submit(compute)
         wait_until(lambda: len(self.batcher._waiting) + len(self.network.passes) > known)
         return asked
 
@@ -123,10 +129,10 @@ def test_a_failing_pass_is_repeated_by_each_request_for_itself(callers: Callers)
 
 def test_a_request_does_not_wait_beyond_its_deadline_and_is_not_computed(callers: Callers) -> None:
     first = callers.ask(row(0))
-    late = callers.ask(row(1), deadline=time.monotonic() + 0.05)
-    patient = callers.ask(row(2), deadline=time.monotonic() + 60)
+    late = callers.ask(row(1), request=PredictionRequest(seconds=0.05))
+    patient = callers.ask(row(2), request=PredictionRequest(seconds=60))
 
-    with pytest.raises(TimedOut):
+    with pytest.raises(DeadlineExceeded):
         late.result(timeout=20)
     callers.network.let(2)
 
@@ -205,3 +211,19 @@ def test_many_threads_all_get_their_own_answers(monkeypatch: pytest.MonkeyPatch)
     with ThreadPoolExecutor(16) as pool:
         for each in [pool.submit(ask, start) for start in range(16)]:
             each.result(timeout=60)
+
+
+def test_a_request_that_is_cancelled_while_it_waits_is_not_computed(callers: Callers) -> None:
+    first = callers.ask(row(0))
+    cancelled = PredictionRequest()
+    gone = callers.ask(row(1), request=cancelled)
+    patient = callers.ask(row(2))
+    with cancelled:  # as the task of its call ends, while its thread waits
+        pass
+
+    callers.network.let(2)
+
+    assert (first.result(20).outputs[0, 0], patient.result(20).outputs[0, 0]) == (0, 4)
+    with pytest.raises(DeadlineExceeded):
+        gone.result(20)
+    assert callers.network.passes == [1, 1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 from layerwise_service.domain.datasets import AnyColumns
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.process.counts import count_failure
 from layerwise_service.stores.version_store import VersionNotFound
 from layerwise_service.usecases.oip.signature import LABEL, LOGITS, OUTPUT, PROBABILITIES, Signature, signature_of
 from layerwise_service.usecases.oip.tensors import BYTES, DTYPES, InputTensor, OutputTensor, shown_shape
@@ -87,15 +85,10 @@ def _is_quick(version: LoadedVersion, request: InferRequest) -> bool:
 
 
 def _infer(version: LoadedVersion, request: InferRequest) -> InferAnswer:
-    start = time.perf_counter()
     signature = signature_of(version.network)
     wanted = request.outputs or [RequestedOutput(name) for name in signature.by_default]
-    try:
-        _check_names(signature, version, request)
-        rows = _columns(signature, request.inputs) if signature.is_table else _numbers(signature, request.inputs[0])
-    except InvalidRequest:
-        count_failure(version.model, version.version, start=start)
-        raise
+    _check_names(signature, version, request)
+    rows = _columns(signature, request.inputs) if signature.is_table else _numbers(signature, request.inputs[0])
     values = _values(version, rows, {output.name for output in wanted})
     return InferAnswer(
         version.model, version.version, [_output(signature, output, values[output.name]) for output in wanted]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from layerwise_service.errors import InvalidRequest, ServiceError, Unavailable
-from layerwise_service.process.counts import INFERENCES, LAST, Inferences
+from layerwise_service.process.counts import FAILURES, PREDICTIONS, WHOLE, Predictions, Series
 from layerwise_service.process.gathering import Reporter
 from layerwise_service.usecases.registry import VersionResolver
 
@@ -26,15 +28,14 @@ class Statistics:
         totals = self._reporter.totals()
         if totals is None:
             raise Unavailable("the process that keeps the counts does not answer; try again")
-        numbers = {series: values for series, values in totals if series[0] in (INFERENCES, LAST)}
+        predicted = {series[1:]: numbers for series, numbers in totals if series[0] == PREDICTIONS}
+        failed: defaultdict[Series, list[Sequence[float]]] = defaultdict(list)
+        for (kind, *names), numbers in totals:
+            if kind == FAILURES:
+                failed[names[0], names[1]].append(numbers)
         return [
-            _statistics(
-                name,
-                str(number),
-                Inferences(*numbers.get((INFERENCES, name, str(number)), ())),
-                numbers.get((LAST, name, str(number)), [0.0])[0],
-            )
-            for name, number in chosen
+            _statistics(name, version, predicted.get((name, version)), failed.get((name, version), ()))
+            for name, version in ((name, str(number)) for name, number in chosen)
         ]
 
     def _chosen(self, model: str, version: str) -> list[tuple[str, int]]:
@@ -50,25 +51,31 @@ class Statistics:
         return [(model, number) for number in sorted(models[model].artifacts)]
 
 
-def _statistics(model: str, version: str, numbers: Inferences, last: float) -> dict[str, Any]:
-    successes = numbers.successes
+def _statistics(
+    model: str, version: str, predicted: Sequence[float] | None, failed: Iterable[Sequence[float]]
+) -> dict[str, Any]:
+    found = Predictions() if predicted is None else Predictions(predicted)
+    failures, failed_seconds = (sum(numbers) for numbers in zip((0.0, 0.0), *failed, strict=True))
 
     def duration(count: float, seconds: float) -> dict[str, int]:
         return {"count": int(count), "ns": int(seconds * 1e9)}
 
+    def stage(name: str) -> dict[str, int]:
+        return duration(found.requests, found.seconds(name))
+
     return {
         "name": model,
         "version": version,
-        "last_inference": int(last * 1e3),
-        "inference_count": int(numbers.rows),
-        "execution_count": int(numbers.executions),
+        "last_inference": int(found.last * 1e3),
+        "inference_count": int(found.rows),
+        "execution_count": int(found.executions),
         "inference_stats": {
-            "success": duration(successes, numbers.success_seconds),
-            "fail": duration(numbers.failures, numbers.failure_seconds),
-            "queue": duration(successes, numbers.queue_seconds),
-            "compute_input": duration(successes, numbers.input_seconds),
-            "compute_infer": duration(successes, numbers.infer_seconds),
-            "compute_output": duration(successes, numbers.output_seconds),
+            "success": stage(WHOLE),
+            "fail": duration(failures, failed_seconds),
+            "queue": stage("queue"),
+            "compute_input": stage("decode"),
+            "compute_infer": stage("compute"),
+            "compute_output": stage("encode"),
             "cache_hit": duration(0, 0.0),
             "cache_miss": duration(0, 0.0),
         },
