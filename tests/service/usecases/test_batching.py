@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -53,15 +53,11 @@ class Callers:
         self.batcher = Batcher(slots)
         self._pool = pool
 
-    def ask(self, rows: Floats, *, request: PredictionRequest | None = None) -> Future[Computed]:
+    def ask(self, rows: Floats) -> Future[Computed]:
+        """Ask in a thread, as part of the current request."""
         network: Any = self.network
-
-        def compute() -> Computed:
-            with request or PredictionRequest():
-                return self.batcher.compute(network, rows)
-
         known = len(self.batcher._waiting) + len(self.network.passes)
-        asked = self._pool.submit(compute)
+        asked = self._pool.submit(copy_context().run, self.batcher.compute, network, rows)
         wait_until(lambda: len(self.batcher._waiting) + len(self.network.passes) > known)
         return asked
 
@@ -129,15 +125,17 @@ def test_a_failing_pass_is_repeated_by_each_request_for_itself(callers: Callers)
 
 def test_a_request_does_not_wait_beyond_its_deadline_and_is_not_computed(callers: Callers) -> None:
     first = callers.ask(row(0))
-    late = callers.ask(row(1), request=PredictionRequest(seconds=0.05))
-    patient = callers.ask(row(2), request=PredictionRequest(seconds=60))
+    with PredictionRequest(seconds=0.05):
+        late = callers.ask(row(1))
+        with PredictionRequest(seconds=60):
+            patient = callers.ask(row(2))
 
-    with pytest.raises(DeadlineExceeded):
-        late.result(timeout=20)
-    callers.network.let(2)
+            with pytest.raises(DeadlineExceeded):
+                late.result(timeout=20)
+            callers.network.let(2)
 
-    assert first.result(timeout=20).outputs[0, 0] == 0
-    assert patient.result(timeout=20).outputs[0, 0] == 4
+            assert first.result(timeout=20).outputs[0, 0] == 0
+            assert patient.result(timeout=20).outputs[0, 0] == 4
     assert callers.network.passes == [1, 1]
 
 
@@ -215,11 +213,9 @@ def test_many_threads_all_get_their_own_answers(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_request_that_is_cancelled_while_it_waits_is_not_computed(callers: Callers) -> None:
     first = callers.ask(row(0))
-    cancelled = PredictionRequest()
-    gone = callers.ask(row(1), request=cancelled)
+    with PredictionRequest():  # the task of a call, which ends while its thread waits
+        gone = callers.ask(row(1))
     patient = callers.ask(row(2))
-    with cancelled:  # as the task of its call ends, while its thread waits
-        pass
 
     callers.network.let(2)
 

@@ -1,0 +1,114 @@
+"""Every way to ask for predictions is counted alike: requests, rows, stages, and errors by their reason."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from helpers.metrics import Sample, growth, series
+from helpers.published import publish
+from helpers.rest_clients import running_rest
+from helpers.service_values import ROWS
+from helpers.ways import GOOD, WAYS, Way
+from layerwise import MLP, Architecture, Layer, Plan, fit
+from layerwise_service.process.counts import STAGES
+from layerwise_service.settings import Settings
+
+XOR = {"model": "xor", "version": "1"}
+NOBODY = {"model": "", "version": ""}
+
+
+@pytest.fixture(scope="module")
+def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    settings = Settings(home=str(tmp_path_factory.mktemp("counted") / "home"))
+    network, plan = MLP(Architecture(2, (Layer(4, "relu"), Layer(2)))), Plan(epochs=1)
+    for _ in fit(network, ROWS, np.arange(4) % 2, plan=plan):
+        pass
+    network.labels = ("no", "yes")
+    publish(settings, "xor", network, plan, labels=network.labels)
+    with running_rest(settings) as client:
+        yield client
+
+
+def grown(rest: FlaskClient, work: Callable[[], object]) -> dict[Sample, float]:
+    return growth(lambda: rest.get("/metrics").get_data(as_text=True), work)
+
+
+def post(rest: FlaskClient, path: str, body: bytes, **headers: str) -> int:
+    return rest.post(path, data=body, headers={"Content-Type": "application/json", **headers}).status_code
+
+
+def check_counted(found: dict[Sample, float], rows: int) -> None:
+    assert found[series("layerwise_predict_seconds_count", **XOR)] == 1
+    assert found[series("layerwise_predict_rows_total", **XOR)] == rows
+    stages = {stage: series("layerwise_predict_stage_seconds_sum", **XOR, stage=stage) for stage in STAGES}
+    seconds = {stage: found.get(name, 0.0) for stage, name in stages.items()}
+    assert all(seconds[stage] > 0 for stage in ("decode", "compute", "encode"))
+    assert sum(seconds.values()) == pytest.approx(found[series("layerwise_predict_seconds_sum", **XOR)])
+    assert found[series("nv_inference_request_success", **XOR)] == 1
+    assert found[series("nv_inference_count", **XOR)] == rows
+    assert found[series("nv_inference_exec_count", **XOR)] == 1
+    assert not any(name == "layerwise_predict_errors_total" for name, _ in found)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_a_request_counts_once_with_its_rows_and_stages_whatever_its_dialect(rest: FlaskClient, way: Way) -> None:
+    found = grown(rest, lambda: post(rest, way.path, way.body(GOOD), **way.headers))
+
+    check_counted(found, rows=2)
+
+
+def test_arrays_and_files_are_counted_as_other_requests_are(rest: FlaskClient) -> None:
+    array = io.BytesIO()
+    np.save(array, np.zeros((3, 2), np.float32))
+    for path, kind, body in (
+        ("/predict?model=xor", "application/x-npy", array.getvalue()),
+        ("/predict?model=xor", "text/csv", b"a,b\n1,2\n3,4\n5,6\n"),
+    ):
+        found = grown(rest, lambda: post(rest, path, body, **{"Content-Type": kind}))  # noqa: B023
+
+        check_counted(found, rows=3)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_an_error_counts_for_its_reason_and_for_the_version_if_that_was_found(rest: FlaskClient, way: Way) -> None:
+    wide = way.body("[[0, 1], [1, 1e39]]")
+    other = Way(way.name, way.path.replace("xor", "xur"), way.template.replace("xor", "xur"))
+
+    refused = grown(rest, lambda: post(rest, way.path, wide, **way.headers))
+    nowhere = grown(rest, lambda: post(rest, other.path, other.body(GOOD), **way.headers))
+    unreadable = grown(rest, lambda: post(rest, way.path, b"[", **way.headers))
+
+    assert refused[series("layerwise_predict_errors_total", **XOR, reason="NOT_FINITE")] == 1
+    assert refused[series("nv_inference_request_failure", **XOR, reason="OTHER")] == 1
+    assert series("layerwise_predict_seconds_count", **XOR) not in refused
+    assert nowhere[series("layerwise_predict_errors_total", **NOBODY, reason="MODEL_NOT_FOUND")] == 1
+    (errors,) = [name for name, _ in unreadable.items() if name[0] == "layerwise_predict_errors_total"]
+    assert unreadable[errors] == 1
+    assert {*errors[1]} > {*NOBODY.items()}
+
+
+def test_names_that_callers_invent_make_no_series(rest: FlaskClient) -> None:
+    def invent() -> None:
+        for number in range(50):
+            body = b'{"model": "none-%d", "version": "v%d", "instances": [[0, 0]]}' % (number, number)
+            assert post(rest, "/predict", body) == 404
+
+    found = grown(rest, invent)
+
+    assert found[series("layerwise_predict_errors_total", **NOBODY, reason="MODEL_NOT_FOUND")] == 50
+    assert not any("none-" in value for _, labels in found for _, value in labels)
+
+
+def test_addresses_that_do_not_predict_are_not_counted_as_predictions(rest: FlaskClient) -> None:
+    def look() -> None:
+        for path in ("/v1/models/xor", "/v1/models/nothing", "/v1/models/xor/metadata", "/predict/signature?model=x"):
+            rest.get(path)
+
+    found = grown(rest, look)
+
+    assert not [name for name, _ in found if "predict" in name or name.startswith("nv_")]
