@@ -15,6 +15,7 @@ import pytest
 
 from layerwise_client import Client, PredictedRows, Prediction
 from layerwise_client.cli import live, predictions
+from layerwise_client.cli.predictions import Shown
 from layerwise_proto.v1 import datasets_pb2, models_pb2, tables_pb2, tensors_pb2, training_pb2
 
 EVIL = "a\x1b]0;PWNED\x07\x1b[31m\r\nlayerwise: forged\x9b2J\u202etxt\u2028\u200b\x00\x7f\tend"
@@ -176,7 +177,7 @@ def test_predictions_are_printable_in_a_table_and_data_in_a_pipe(run, hostile, c
     hostile.answers["GetSignature"] = lambda request, context: models_pb2.Signature(model="m", version=2)
 
     piped = run("predict", "m", "--row", "1").stdout_bytes.decode()
-    shown = predictions._Table(all_classes=False)
+    shown = predictions._Table(Shown())
     shown.add(PredictedRows(Prediction("m", 1, np.array([EVIL]), None, None), {EVIL: [EVIL]}))
     shown.end(None)
 
@@ -188,7 +189,7 @@ def test_predictions_are_printable_in_a_table_and_data_in_a_pipe(run, hostile, c
 
 def test_a_class_that_looks_like_markup_heads_its_column_as_it_is(capsys):
     classes = np.array(["[red]", "[/b]"])
-    shown = predictions._Table(all_classes=True)
+    shown = predictions._Table(Shown(all_classes=True))
     shown.add(PredictedRows(Prediction("m", 1, classes, None, np.array([[0.5, 0.5]] * 2), classes=classes), {}))
     shown.end(None)
 

@@ -25,6 +25,7 @@ class ScriptedFiles:
         self.contents: list[bytes] = []
         self.requests: list[models_pb2.PredictDatasetRequest] = []
         self.blocks: list[models_pb2.PredictedRows] = []
+        self.rows = 0  # of a file, as the service counts them
         self.breaks: list[int] = []  # after so many blocks of a call the connection breaks
         self.tables: list[list[tables_pb2.Table]] = []
         self.jobs: list[training_pb2.CreateJobRequest] = []
@@ -41,7 +42,8 @@ class ScriptedFiles:
             columns = [datasets_pb2.DatasetColumn(name=name, format=read) for name in names]
             return datasets_pb2.Dataset(id=f"t{len(self.tables)}", rows=first.header.rows, columns=columns)
         self.contents.append(b"".join(each.chunk.data for each in chunks))
-        return datasets_pb2.Dataset(id="d1", file_sha256=hashlib.sha256(self.contents[-1]).hexdigest())
+        digest = hashlib.sha256(self.contents[-1]).hexdigest()
+        return datasets_pb2.Dataset(id="d1", file_sha256=digest, rows=self.rows)
 
     def create_job(self, request: training_pb2.CreateJobRequest, context: grpc.ServicerContext) -> training_pb2.Job:
         self.jobs.append(request)

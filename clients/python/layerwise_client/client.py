@@ -20,7 +20,14 @@ from layerwise_client._transport.messages import snapshot_of, summary_of
 from layerwise_client._transport.model_files import downloaded, imported, loaded
 from layerwise_client._transport.pages import datasets_of, jobs_of, models_of
 from layerwise_client._transport.predict import Predicting, of_newest
-from layerwise_client._transport.predict_file import open_request, predicted_rows
+from layerwise_client._transport.predict_file import (
+    array_rows,
+    open_array,
+    open_request,
+    predicted_array,
+    predicted_rows,
+    shown_rows,
+)
 from layerwise_client._transport.rpc import GrpcTransport
 from layerwise_client._transport.train import start
 from layerwise_client._transport.upload_dataset import uploaded
@@ -458,8 +465,8 @@ class Client:
         model : str or None
             Name of the model; None if the service has exactly one.
         file : Dataset or path
-            A file as `upload_dataset` takes it, or a dataset of the service. A model that takes rows of numbers takes
-            its columns in their order, except `keep` and `target`.
+            A file as `upload_dataset` takes it, an array (rows, inputs) that `np.save` wrote, or a dataset of the
+            service. A model that takes rows of numbers takes the columns in their order, except `keep` and `target`.
         version : int or str, optional
             Number or alias; by default the newest version.
         keep : iterable of str
@@ -472,7 +479,7 @@ class Client:
         explain : bool
             Whether the predictions shall have `contributions`, as for `predict`.
         progress : bool or Progress
-            True shows the sending of the file on a terminal or in a notebook.
+            True shows on a terminal or in a notebook how much of the file is sent and predicted.
 
         Yields
         ------
@@ -497,12 +504,21 @@ class Client:
         signature = self.signature(model, version=version)
         display = display_of(progress)
         try:
-            request = open_request(
+            if (path := open_array(file)) is not None:
+                if keep or target is not None or gaps:
+                    detail = "an array has no columns by name: leave out keep, target and gaps"
+                    raise InvalidRequest(f"file: {detail}", pointer="file", detail=detail)
+                model, which = signature.model, str(signature.version)
+                predict = self._predicting.predict
+                blocks = predicted_array(path, lambda rows: predict(model, which, rows, explain=explain))
+                return shown_rows(blocks, len(array_rows(path)), display)
+            request, rows = open_request(
                 self._connection, signature, file, keep=keep, target=target, gaps=gaps, explain=explain, display=display
             )
-        finally:
+        except BaseException:
             display.closed()
-        return predicted_rows(self._connection, request)
+            raise
+        return shown_rows(predicted_rows(self._connection, request), rows, display)
 
     def signature(self, model: str | None, *, version: int | str | None = None) -> Signature:
         """Return what a version takes.

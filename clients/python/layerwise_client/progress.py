@@ -14,6 +14,7 @@ from layerwise_client.wording import (
     counted,
     finding_line,
     plan_line,
+    predicted_words,
     printable,
     record_line,
     sent_words,
@@ -33,9 +34,10 @@ _LINE = 76  # columns that an epoch takes with all but its speed
 class Progress(Protocol):
     """A display of one training. Its methods are called in this order, `closed` always last.
 
-    It may also have `sent(size, of)`, called with the bytes of a file that are sent, `waiting(address)`, called when
-    the service does not answer, `changed(transition)`, called when the job changes its state, and `left(job_id)`,
-    called when Ctrl-C stops following a job that goes on.
+    It may also have `sent(size, of)`, called with the bytes of a file that are sent, `predicted(rows, of)`, called
+    with the rows of a file that are predicted, `waiting(address)`, called when the service does not answer,
+    `changed(transition)`, called when the job changes its state, and `left(job_id)`, called when Ctrl-C stops
+    following a job that goes on.
     """
 
     def uploaded(self, rows: int, of: int) -> None:
@@ -73,6 +75,12 @@ class Progress(Protocol):
 class _ShowsSending(Protocol):
     def sent(self, size: int, of: int) -> None:
         """Show how many bytes of a file are sent; at the end the service reads it."""
+
+
+@runtime_checkable
+class _ShowsPredicting(Protocol):
+    def predicted(self, rows: int, of: int) -> None:
+        """Show how many rows of a file are predicted."""
 
 
 @runtime_checkable
@@ -135,6 +143,9 @@ class Bar:
 
     def sent(self, size: int, of: int) -> None:
         self._draw(size / of, sent_words(size, of), last=size == of)
+
+    def predicted(self, rows: int, of: int) -> None:
+        self._draw(rows / of, predicted_words(rows, of), last=rows == of)
 
     def accepted(self, job: Snapshot) -> None:
         self._job = job
@@ -205,6 +216,11 @@ def display_of(progress: object) -> Progress:
 def sending_of(display: Progress) -> Callable[[int, int], None] | None:
     """Return the method by which `display` shows how much of a file is sent; None if it has none."""
     return display.sent if isinstance(display, _ShowsSending) else None
+
+
+def predicting_of(display: Progress) -> Callable[[int, int], None] | None:
+    """Return the method by which `display` shows how many rows are predicted; None if it has none."""
+    return display.predicted if isinstance(display, _ShowsPredicting) else None
 
 
 def waiting_of(display: Progress) -> Callable[[str], None] | None:

@@ -34,6 +34,11 @@ def sent_words(size: int, of: int) -> str:
     return f"upload {size / 1e6:,.1f}/{of / 1e6:,.1f} MB"
 
 
+def predicted_words(rows: int, of: int) -> str:
+    """Return how many rows of a file are predicted: "predict 4,096/100,000 rows"."""
+    return f"predict {rows:,}/{counted(of, 'row')}"
+
+
 def columns_line(job: Snapshot) -> str | None:
     """Return how many columns of each kind the table has, and how many inputs they give; None for rows of numbers."""
     if (counts := job.columns) is None:

@@ -17,6 +17,7 @@ from layerwise_client.wording import (
     counted,
     finding_line,
     plan_line,
+    predicted_words,
     printable,
     record_line,
     sent_words,
@@ -33,18 +34,21 @@ def display() -> Progress:
     return _Bar() if sys.stderr.isatty() else _Lines()
 
 
-def upload_display(path: Path) -> Progress:
-    """Return a display of the upload of a file: a bar on a terminal, a line elsewhere; nothing for a small file."""
+def upload_display(path: Path, name: str = "") -> Progress:
+    """Return a display of the upload of a file: a bar on a terminal, a line elsewhere; nothing for a small file.
+
+    It also shows how many rows are predicted. The line has the `name` of the file.
+    """
     if path.stat().st_size <= _LARGE:
         return Silent()
     if sys.stderr.isatty():
-        return _UploadBar()
-    say(f"sending {path.name} …", err=True)
+        return _FileBar()
+    say(f"sending {name or path.name} …", err=True)
     return Silent()
 
 
-class _UploadBar(Silent):
-    """A bar that is gone when the file is read."""
+class _FileBar(Silent):
+    """A bar that is gone when the file is read, or all rows are predicted."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -54,7 +58,13 @@ class _UploadBar(Silent):
         self._bar.start()
 
     def sent(self, size: int, of: int) -> None:
+        # without a total the bar moves to and fro, while the service reads the file
         self._bar.update(self._task, completed=size, total=of, description=sent_words(size, of))
+        if size == of:
+            self._bar.reset(self._task, total=None)
+
+    def predicted(self, rows: int, of: int) -> None:
+        self._bar.update(self._task, completed=rows, total=of, description=predicted_words(rows, of))
 
     def waiting(self, address: str) -> None:
         self._bar.update(self._task, description=f"waiting for {printable(address)} …")

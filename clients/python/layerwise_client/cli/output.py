@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import click
 from rich import box
@@ -28,10 +28,13 @@ def say(line: str, *, err: bool = False) -> None:
     click.echo(printable(line), err=err)
 
 
-def emit(value: object, *, line: bool = False) -> None:
-    """Print `value` as JSON, in one `line` or indented. Times are in RFC 3339; NaN and infinity become null."""
+def emit(value: object, *, line: bool = False, file: TextIO | None = None) -> None:
+    """Print `value` as JSON, in one `line` or indented. Times are in RFC 3339; NaN and infinity become null.
+
+    By default on stdout.
+    """
     text = json.dumps(_plain(value), indent=None if line else 2, ensure_ascii=False, allow_nan=False)
-    click.echo("\n".join(map(_printable_json, text.split("\n"))))
+    click.echo("\n".join(map(_printable_json, text.split("\n"))), file=file)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, err: bool = False) -> None:

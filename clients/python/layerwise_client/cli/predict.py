@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from layerwise_client.cli.asking import Asking
+from layerwise_client.cli.live import upload_display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rest_option, rpc_option
 from layerwise_client.cli.output import say
+from layerwise_client.cli.output_file import written_whole
 from layerwise_client.cli.places import told_by_row
-from layerwise_client.cli.predictions import output
+from layerwise_client.cli.predictions import Output, Shown
+from layerwise_client.cli.predictions import output as answers
 from layerwise_client.cli.score import Scoring
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.prediction import PredictedRows
@@ -47,12 +51,26 @@ if TYPE_CHECKING:
 )
 @click.option("--probabilities", is_flag=True, help="Write the probability of each class, in a column named like it.")
 @click.option(
+    "--top-k",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Write the N most probable classes with their probabilities: top_1, top_1_probability and so on.",
+)
+@click.option(
     "--explain",
     is_flag=True,
     help="Write what each column contributes to the prediction, compared with an average row.",
 )
 @click.option("--missing", multiple=True, metavar="WORD", help=MISSING_HELP)
 @click.option("--version", metavar="VERSION", help="Version number or alias.  [default: the newest]")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Write CSV into FILE, packed if its name ends with .gz; - is stdout. FILE is replaced when all rows are "
+    "predicted.",
+)
 @rpc_option
 @rest_option
 @json_option
@@ -64,27 +82,32 @@ def predict(
     target: str | None,
     keep: tuple[str, ...],
     probabilities: bool,
+    top_k: int | None,
     explain: bool,
     missing: tuple[str, ...],
     version: str | None,
+    output: Path | None,
     rpc: str,
     rest: str | None,
     as_json: bool,
 ) -> None:
     """Predict the rows of FILE, or those given by --row, with MODEL.
 
-    FILE is a table (CSV, JSON Lines or Parquet, also gzipped), its columns in any order; "-" reads it from standard
-    input. It is read as in the training of MODEL; columns that MODEL does not take are not used. The output is a table
-    on a terminal, and CSV in a pipe.
+    FILE is a table (CSV, JSON Lines or Parquet, also gzipped), its columns in any order, or an array that np.save
+    wrote; "-" reads it from standard input. It is read as in the training of MODEL; columns that MODEL does not take
+    are not used. The output is a table on a terminal, and CSV in a pipe.
     """
     if (file is None) == (not rows):
         raise click.UsageError("give either a FILE (or - for standard input) or --row")
     for option, given in (("--target", target is not None), ("--keep", bool(keep))):
         if given and rows:
             raise click.UsageError(f"{option} is a column of FILE: it cannot be given with --row")
-    scoring, out = Scoring(), output(as_json=as_json, probabilities=probabilities)
-    warnings: list[TableWarning] = []
+    if probabilities and top_k:
+        raise click.UsageError("give either --probabilities or --top-k")
+    shown = Shown(all_classes=probabilities, top_k=top_k or 0)
+    begun = time.monotonic()
     with connect(rpc, rest=rest) as client, ExitStack() as stack:
+        result = stack.enter_context(_opened_output(output, file))
         if file is None:
             answer = Asking(client, model, version, missing, explain).about_rows(rows)
             blocks = iter([PredictedRows(answer, {})])
@@ -92,20 +115,39 @@ def predict(
             path, name = stack.enter_context(_opened(file))
             stack.enter_context(told_by_row(name))
             blocks = client.predict_file(
-                model, path, version=version, keep=keep, target=target, gaps=missing, explain=explain
+                model,
+                path,
+                version=version,
+                keep=keep,
+                target=target,
+                gaps=missing,
+                explain=explain,
+                progress=upload_display(path, name),
             )
-        for block in blocks:
-            scoring.add(block)
-            out.add(block)
-            warnings = _merged(warnings, block.prediction.warnings)
-            if block.unused:
-                say(f"not used, since {model} does not take them: {', '.join(block.unused)}", err=True)
+        count = _write(blocks, answers(shown, as_json=as_json, file=result), model)
+    if output is not None and result is not sys.stdout:
+        seconds = time.monotonic() - begun
+        say(f"{output}: {counted(count, 'row')} in {seconds:.1f} s, {count / seconds:,.0f} rows/s", err=True)
+
+
+def _write(blocks: Iterable[PredictedRows], out: Output, model: str) -> int:
+    """Write blocks as they come, say on stderr what is to be known about them, and return the number of rows."""
+    scoring, count = Scoring(), 0
+    warnings: list[TableWarning] = []
+    for block in blocks:
+        scoring.add(block)
+        out.add(block)
+        warnings = _merged(warnings, block.prediction.warnings)
+        if block.unused:
+            say(f"not used, since {model} does not take them: {', '.join(block.unused)}", err=True)
+        count += len(block)
     if scoring.left_out:
         left_out = counted(scoring.left_out, "row without a target is", "rows without a target are")
         say(f"{left_out} left out of the score", err=True)
     for warning in warnings:
         say(warning_line(warning), err=True)
     out.end(scoring.score)
+    return count
 
 
 def _merged(warnings: Iterable[TableWarning], more: Iterable[TableWarning]) -> list[TableWarning]:
@@ -127,3 +169,15 @@ def _opened(file: str) -> Generator[tuple[Path, str]]:
         shutil.copyfileobj(sys.stdin.buffer, spooled)
         spooled.flush()
         yield Path(spooled.name), "standard input"
+
+
+@contextmanager
+def _opened_output(output: Path | None, file: str | None) -> Generator[TextIO | None]:
+    """Yield where to write: the file `output`, stdout, or None if it was not said."""
+    if output is None or str(output) == "-":
+        yield None if output is None else sys.stdout
+        return
+    if file is not None and output.exists() and Path(file).exists() and output.samefile(file):
+        raise InvalidRequest(f"--output: {output} is the file to predict")
+    with written_whole(output) as stream:
+        yield stream

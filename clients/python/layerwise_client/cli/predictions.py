@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 from layerwise_client._data.cells import EXACT
 from layerwise_client.cli.output import emit, say, table
@@ -15,6 +15,7 @@ from layerwise_client.errors import InvalidRequest
 from layerwise_client.prediction import PredictedRows, joined_rows
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from layerwise import Contributions
@@ -31,17 +32,27 @@ class Output(Protocol):
     def end(self, score: Score | None) -> None: ...
 
 
-def output(*, as_json: bool, probabilities: bool) -> Output:
-    """Return what writes JSON, a table if stdout is a terminal, else CSV; with all `probabilities`, or the highest."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is written of a classifier: `all_classes` with their probabilities, the `top_k` most probable, or one."""
+
+    all_classes: bool = False
+    top_k: int = 0
+
+
+def output(shown: Shown, *, as_json: bool, file: TextIO | None = None) -> Output:
+    """Return what writes JSON or CSV into `file`; by default to stdout, where it is a table on a terminal."""
     if as_json:
-        return _Json()
-    return _Table(all_classes=probabilities) if sys.stdout.isatty() else _Csv(all_classes=probabilities)
+        return _Json(shown, file)
+    return _Table(shown) if file is None and sys.stdout.isatty() else _Csv(shown, file or sys.stdout)
 
 
 class _Json:
     """The JSON that the REST service would answer, with the score."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Shown, file: TextIO | None) -> None:
+        self._shown = shown
+        self._file = file
         self._blocks: list[PredictedRows] = []
 
     def add(self, rows: PredictedRows) -> None:
@@ -54,7 +65,13 @@ class _Json:
             "version": answer.version,
             "predictions": _predictions(answer),
         }
-        if answer.probabilities is not None:
+        if self._shown.top_k:
+            labels, values = _top(answer, self._shown.top_k)
+            content["top"] = [
+                [{"class": label, "probability": value} for label, value in zip(*row, strict=True)]
+                for row in zip(labels.tolist(), _short(values), strict=True)
+            ]
+        elif answer.probabilities is not None:
             content["probabilities"] = _short(answer.probabilities)
         if answer.classes is not None:
             content["classes"] = answer.classes.tolist()
@@ -71,20 +88,20 @@ class _Json:
             content["kept"] = {name: [cell for rows in self._blocks for cell in rows.kept[name]] for name in first.kept}
         if score is not None:
             content[score.name] = score.value
-        emit(content, line=True)
+        emit(content, line=True, file=self._file)
 
 
 class _Csv:
-    def __init__(self, *, all_classes: bool) -> None:
-        self._all_classes = all_classes
-        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+    def __init__(self, shown: Shown, file: TextIO) -> None:
+        self._shown = shown
+        self._writer = csv.writer(file, lineterminator="\n")
         self._begun = False
 
     def add(self, rows: PredictedRows) -> None:
         if not self._begun:
-            self._writer.writerow(_header(rows, all_classes=self._all_classes))
+            self._writer.writerow(_header(rows, self._shown))
             self._begun = True
-        self._writer.writerows(_lines(rows, all_classes=self._all_classes))
+        self._writer.writerows(_lines(rows, self._shown))
 
     def end(self, score: Score | None) -> None:
         if score is not None:
@@ -92,8 +109,8 @@ class _Csv:
 
 
 class _Table:
-    def __init__(self, *, all_classes: bool) -> None:
-        self._all_classes = all_classes
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self._header: tuple[str, ...] = ()
         self._lines: list[Sequence[object]] = []
         self._count = 0
@@ -107,10 +124,10 @@ class _Table:
             rows = replace(rows, prediction=replace(rows.prediction, contributions=None))
         if not self._header:
             self._of = f"{rows.prediction.model} version {rows.prediction.version}"
-            self._header = _header(rows, all_classes=self._all_classes)
+            self._header = _header(rows, self._shown)
         self._count += len(rows)
         if len(self._lines) < _SHOWN:
-            self._lines += list(_lines(rows, all_classes=self._all_classes))[: _SHOWN - len(self._lines)]
+            self._lines += list(_lines(rows, self._shown))[: _SHOWN - len(self._lines)]
 
     def end(self, score: Score | None) -> None:
         say(self._of)
@@ -132,14 +149,17 @@ class _Table:
                 say(f"… and {len(pairs) - _SHOWN:,} columns that contribute less")
 
 
-def _header(rows: PredictedRows, *, all_classes: bool) -> tuple[str, ...]:
+def _header(rows: PredictedRows, shown: Shown) -> tuple[str, ...]:
     answer = rows.prediction
-    if all_classes and answer.probabilities is None:
+    if shown.all_classes and answer.probabilities is None:
         detail = f"version {answer.version} of {answer.model} gives none"
         raise InvalidRequest(f"probabilities: {detail}", pointer="probabilities", detail=detail)
     width = 1 if answer.values is None or answer.values.ndim == 1 else int(answer.values.shape[1])
     found = ("prediction",) if width == 1 else tuple(f"prediction_{index}" for index in range(width))
-    if all_classes:
+    if shown.top_k:
+        count = _top(answer, shown.top_k)[0].shape[1]
+        found += tuple(name for place in range(1, count + 1) for name in (f"top_{place}", f"top_{place}_probability"))
+    elif shown.all_classes:
         classes = range(width) if answer.classes is None else answer.classes.tolist()
         found += tuple(f"probability_{each}" if answer.classes is None else _text(each) for each in classes)
     elif answer.labels is not None and answer.probabilities is not None:
@@ -156,13 +176,20 @@ def _header(rows: PredictedRows, *, all_classes: bool) -> tuple[str, ...]:
     return tuple(distinct)
 
 
-def _lines(rows: PredictedRows, *, all_classes: bool) -> Iterator[tuple[object, ...]]:
+def _lines(rows: PredictedRows, shown: Shown) -> Iterator[tuple[object, ...]]:
     answer = rows.prediction
     kept = list(zip(*rows.kept.values(), strict=True)) or [()] * len(rows)
     several = answer.values is not None and answer.values.ndim > 1
     predicted = [tuple(each) if several else (each,) for each in _predictions(answer)]
     more: list[tuple[object, ...]] = [()] * len(rows)
-    if all_classes and answer.probabilities is not None:
+    if shown.top_k:
+        labels, values = _top(answer, shown.top_k)
+        pairs = zip(labels.tolist(), values.tolist(), strict=True)
+        more = [
+            tuple(cell for label, value in zip(*row, strict=True) for cell in (_text(label), f"{value:.4f}"))
+            for row in pairs
+        ]
+    elif shown.all_classes and answer.probabilities is not None:
         more = [tuple(each) for each in _short(answer.probabilities)]
     elif answer.labels is not None and answer.probabilities is not None:
         more = [(f"{surest:.4f}",) for surest in answer.probabilities.max(axis=1).tolist()]
@@ -174,6 +201,17 @@ def _lines(rows: PredictedRows, *, all_classes: bool) -> Iterator[tuple[object, 
         ]
     for own, prediction, probabilities, contributions in zip(kept, predicted, more, why, strict=True):
         yield (*map(_text, own), *map(_text, prediction), *probabilities, *contributions)
+
+
+def _top(answer: Prediction, most: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32]]:
+    """Return the `most` most probable classes of each row and their probabilities. Raises `InvalidRequest`."""
+    import numpy as np
+
+    if answer.classes is None or answer.probabilities is None:
+        detail = f"version {answer.version} of {answer.model} gives no probabilities of classes"
+        raise InvalidRequest(f"--top-k: {detail}", pointer="top_k", detail=detail)
+    order = np.argsort(-answer.probabilities, axis=1, kind="stable")[:, :most]
+    return answer.classes[order], np.take_along_axis(answer.probabilities, order, axis=1)
 
 
 def _predictions(answer: Prediction) -> list[Any]:

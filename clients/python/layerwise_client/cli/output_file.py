@@ -1,0 +1,61 @@
+"""Files that commands write: whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkstemp
+from typing import TextIO
+
+
+@contextmanager
+def written_whole(path: Path) -> Generator[TextIO]:
+    """Yield a text file that becomes `path` when the block ends, packed if that ends with .gz.
+
+    If the block raises, what was at `path` stays, and nothing is left. A device or a pipe is written as it is.
+    """
+    path = path.resolve()  # a link goes on pointing at the file
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        return
+    try:
+        descriptor, made = mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.", suffix=".part")
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc  # the name that the user gave
+    part = Path(made)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            with _text(file, packed=path.suffix == ".gz") as stream:
+                yield stream
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        part.replace(path)
+    except BaseException:
+        part.unlink()
+        raise
+
+
+@contextmanager
+def _text(file: io.BufferedWriter, *, packed: bool) -> Generator[TextIO]:
+    """Yield a text file that writes into `file`, which it leaves open."""
+    binary = gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6) if packed else file
+    stream = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+    try:
+        yield stream
+        stream.flush()
+    finally:
+        stream.detach()
+        if packed:
+            binary.close()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
