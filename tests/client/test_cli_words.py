@@ -186,6 +186,8 @@ FAILING = {
     ("models", "rollback"): ["x", "y", *NO_SERVICE],
     ("models", "moves"): ["x", "y", *NO_SERVICE],
     ("models", "delete"): ["x/1", "--yes", *NO_SERVICE],
+    ("models", "import"): ["x", "none.npz", *NO_SERVICE],
+    ("models", "download"): ["x", *NO_SERVICE],
     ("datasets", "profile"): ["0" * 64, *NO_SERVICE],
     ("datasets", "stored"): NO_SERVICE,
     ("datasets", "delete"): ["x", *NO_SERVICE],
