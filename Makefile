@@ -51,7 +51,7 @@ PINNED := $(PIP) --constraint constraints.txt
 
 # The clients of other servers; a service of .venv answers them.
 .venv-clients/.made: tests/peers/requirements.txt
-	@echo "Installing tritonclient into .venv-clients …"
+	@echo "Installing clients of other servers into .venv-clients …"
 	@$(PYTHON) -m venv .venv-clients
 	@.venv-clients/bin/python $(PIP) --requirement $<
 	@touch $@
@@ -109,7 +109,7 @@ coverage: .venv/.dev .venv-proto/.made  ## lines and branches that no test runs;
 	@$(BIN)/coverage report
 
 # With PERF_ANALYZER=… the command, if it is not on the path.
-test-clients: .venv/.dev .venv-clients/.made  ## tritonclient's four clients, and perf_analyzer if there is one
+test-clients: .venv/.dev .venv-clients/.made  ## the clients of Triton, MLflow and KServe, and perf_analyzer if there is one
 	@$(BIN)/python -m pytest tests/peers
 
 test-ways: .venv/.dev  ## the same table by every way in: 27 files, three ways to train, twelve to predict; two minutes

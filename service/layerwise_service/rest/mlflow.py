@@ -48,15 +48,15 @@ class SplitNumbers(msgspec.Struct, forbid_unknown_fields=True):
     """A data frame of numbers."""
 
     data: list[list[float]]
-    columns: list[str] | None = None
+    columns: list[str | int] | None = None
     index: list[Any] | None = None
 
 
 class Split(msgspec.Struct, forbid_unknown_fields=True):
-    """A data frame: rows in `data`, and the names of their columns."""
+    """A data frame: rows in `data`, and the names of their columns, which pandas numbers if they have none."""
 
     data: list[list[Any]]
-    columns: list[str] | None = None
+    columns: list[str | int] | None = None
     index: list[Any] | None = None
 
 
@@ -139,7 +139,8 @@ def _rows(body: InvokeNumbers | Invoke) -> Sent:
     (name,) = given
     values, numbers = getattr(body, name), isinstance(body, InvokeNumbers)
     if isinstance(values, Split | SplitNumbers):
-        return Sent(values.data, "dataframe_split.data", values.columns, numbers=numbers, of_frame=True)
+        columns = None if values.columns is None else [str(column) for column in values.columns]
+        return Sent(values.data, "dataframe_split.data", columns, numbers=numbers, of_frame=True)
     return Sent(values, name, numbers=numbers, of_frame=True)
 
 

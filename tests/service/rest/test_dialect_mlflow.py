@@ -71,6 +71,7 @@ def test_columns_in_their_order_are_rows_for_a_version_that_takes_numbers(rest: 
     wanted = {"predictions": own(rest, "values", ROW_LIST)["predictions"]}
 
     assert ask(rest, "values", dataframe_split={"columns": ["b", "a"], "data": ROW_LIST}) == wanted
+    assert ask(rest, "values", dataframe_split={"columns": [0, 1], "data": ROW_LIST, "index": [0, 1]}) == wanted
     assert ask(rest, "values", inputs={"tensor": ROW_LIST}) == wanted
     assert ask(rest, "values", instances=[{"tensor": row} for row in ROW_LIST]) == wanted
     assert ask_csv(rest, "values", "b,a\n0,1\n1,0.25\n") == (200, wanted)
@@ -105,7 +106,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({SPLIT: {"columns": COLUMNS}}, "dataframe_split.data: required"),
     ({SPLIT: {"columns": COLUMNS, "data": [[1]]}}, "dataframe_split.data[0]: expected 3 values, one for each column"),
     ({SPLIT: {"columns": ["wind"] * 3, "data": DATA}}, "dataframe_split.data: expected every column once, got 'wind'"),
-    ({SPLIT: {"columns": [1, 2, 3], "data": DATA}}, "dataframe_split.columns[0]: expected a string"),
+    ({SPLIT: {"columns": [1.5, 2, 3], "data": DATA}}, "dataframe_split.columns[0]: expected"),
     ({SPLIT: {"columns": COLUMNS, "data": [["x", "grey", ""]]}}, "dataframe_split.data[0].wind: expected a number"),
     ({SPLIT: {"columns": ["wind", "sky"], "data": [[1, "grey"]]}}, "dataframe_split.data[0].day: the column 'day' is"),
     ({RECORDS: {"wind": [1]}}, "dataframe_records: expected a list or null, got an object"),
