@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 # README.md first: it trains the models that others ask. docs/format.md is held by the core's tests, docs/notes.md by
 # test_notes.py: it needs no service.
 PAGES = ["README.md", "docs/client.md", "docs/training.md", "docs/tables.md", "docs/metrics.md", "docs/evaluation.md"]
-PAGES += ["docs/sklearn.md", "docs/interchange.md", "docs/rest.md", "docs/operations.md"]
+PAGES += ["docs/sklearn.md", "docs/interchange.md", "docs/rest.md", "docs/dialects.md", "docs/operations.md"]
 # bash: commands of a fresh machine, which other tests run (clone, make demo, docker-compose)
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -34,7 +34,7 @@ def run(language: str, code: str, service: Service, folder: Path) -> str:
         command, input=code, env=environment, cwd=folder, capture_output=True, text=True, timeout=100, check=False
     )
     assert ended.returncode == 0, f"{code}\n{ended.stdout}\n{ended.stderr}"
-    assert "about:blank" not in ended.stdout, ended.stdout  # no problem+json
+    assert not re.search('about:blank|^{"error', ended.stdout, re.MULTILINE), ended.stdout  # no problem+json
     return ended.stdout
 
 
