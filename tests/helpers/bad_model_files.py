@@ -20,6 +20,7 @@ from layerwise import MLP, Architecture, Layer, Plan, fit
 
 CANARY = Path("/tmp/layerwise-canary")
 _MIB = 2**20
+_MOST_MANIFEST = 2**24
 
 
 class _Canary:
@@ -99,6 +100,10 @@ def _bad_files() -> Iterator[tuple[str, bytes]]:
     for version in (6, 999, 0, True, "5"):
         other = manifest(good, format_version=version)
         yield f"46 format version {version!r}", archived(parts | {"manifest.npy": other})
+    start = b'{"format_version": 5, "lineage": ['
+    for name, item in (("lists", b"[]"), ("objects", b"{}"), ("numbers", b"1"), ("texts", b'"a,"')):
+        text = start + b",".join([item] * ((_MOST_MANIFEST - 1100) // (len(item) + 1) - 20)) + b"]}"
+        yield f"a manifest of 16 MB of {name}", archived(parts | {"manifest.npy": text_manifest(text)})
     yield "a manifest that is none", archived(parts | {"manifest.npy": text_manifest(b"[" * 100_000)})
     yield "random bytes", random.Random(0).randbytes(10_000)
     yield "a page of HTML", b"<!doctype html><title>404</title>" * 9

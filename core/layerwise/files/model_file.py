@@ -6,6 +6,7 @@ import math
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from os import SEEK_END, PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -63,12 +64,13 @@ def load(file: str | PathLike[str] | BinaryIO, *, sha256: str | None = None) -> 
             raise CorruptModel(f"{os.fspath(file)}: {error}") from error
 
 
-def describe(file: BinaryIO) -> ModelContents:
+def describe(file: BinaryIO, *, check: Callable[[bytes], None]) -> ModelContents:
     """Read what `file` says of its model, without the arrays; their names, dtypes and shapes are checked.
 
-    Raises CorruptModel, or OSError if the file cannot be read.
+    `check` is called with the text of the manifest before it is parsed, which takes much more memory than the text.
+    Raises CorruptModel, OSError if the file cannot be read, or what `check` raises.
     """
-    return _described(file)[0]
+    return _described(file, check)[0]
 
 
 def _read(file: BinaryIO, sha256: str | None) -> ModelContents:
@@ -91,7 +93,7 @@ def _read(file: BinaryIO, sha256: str | None) -> ModelContents:
 
 
 def _described(
-    file: BinaryIO,
+    file: BinaryIO, check: Callable[[bytes], None] = lambda _: None
 ) -> tuple[ModelContents, dict[str, zip_index.Member], dict[str, tuple[int, tuple[int, ...]]]]:
     """Return the contents without arrays, the members, and where within its member each array starts, with its shape.
 
@@ -101,7 +103,9 @@ def _described(
     if size > MOST_BYTES:
         raise CorruptModel(f"expected a file of at most {MOST_BYTES:,} bytes, got {size:,}")
     members = zip_index.read_directory(file, size)
-    contents = manifest.decode(_read_manifest(file, members))
+    text = _read_manifest(file, members)
+    check(text)
+    contents = manifest.decode(text)
     shapes = member_shapes(contents.architecture)
     if contents.optimizer is not None:
         shapes |= {PREFIX + name: (contents.architecture.parameters,) for name in contents.optimizer.vectors}

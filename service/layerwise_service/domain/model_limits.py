@@ -9,7 +9,18 @@ from layerwise_service.settings import Settings
 
 _MOST_METRICS = 100
 _MOST_METRIC_NAME = 64  # characters
+_MOST_LISTS = 2**16
+_MOST_VALUES = 2**19
+"""Lists and values in a manifest: it takes at most about 100 MB and a fifth of a second to parse."""
 _WHY = "MODEL_TOO_LARGE"
+
+
+def check_manifest_text(text: bytes) -> None:
+    """Raise `TooLarge` if it would take much memory to parse the manifest. Commas and brackets in texts count, too."""
+    if (lists := text.count(b"[") + text.count(b"{")) > _MOST_LISTS:
+        raise _beyond("lists and objects in its manifest", lists, _MOST_LISTS)
+    if (values := text.count(b",")) > _MOST_VALUES:
+        raise _beyond("values in its manifest", values, _MOST_VALUES)
 
 
 def check_limits(contents: ModelContents, settings: Settings) -> None:

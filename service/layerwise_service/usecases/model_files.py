@@ -14,7 +14,7 @@ from pathlib import Path
 from layerwise import MLP, CorruptModel
 from layerwise.files import model_file
 from layerwise.files.manifest import ModelContents
-from layerwise_service.domain.model_limits import check_limits
+from layerwise_service.domain.model_limits import check_limits, check_manifest_text
 from layerwise_service.domain.models import ImportedVersion, Version
 from layerwise_service.domain.names import check_name
 from layerwise_service.errors import Exhausted, InvalidRequest, TooLarge
@@ -89,7 +89,7 @@ class ModelFiles:
     def _publish(self, name: str, path: Path, sha256: str, _stopping: threading.Event) -> Imported:
         with self._place_to_read(), storage_errors(), open_stored(path) as file:
             try:
-                contents = model_file.describe(file)
+                contents = model_file.describe(file, check=check_manifest_text)
                 check_limits(contents, self._settings)
                 model = MLP.load(file)
             except CorruptModel as error:

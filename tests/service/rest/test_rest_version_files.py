@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).parents[2] / "core" / "golden"
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(
         home=str(tmp_path_factory.mktemp("model_files") / "home"),
-        max_model_bytes=8_000_000,
+        max_model_bytes=20_000_000,
         max_layers=8,
         max_units=1000,
         max_parameters=50_000,
@@ -177,7 +177,7 @@ def test_37_to_46_bad_files_are_refused_with_a_typed_error_nothing_is_left_and_m
         assert problem(answer) in {(400, "INVALID_MODEL_FILE"), (413, "MODEL_TOO_LARGE")}, (fault, answer.text)
         assert "Traceback" not in answer.text
         assert str(settings.home_path) not in answer.text
-        assert growth() < 20_000_000, (fault, growth())
+        assert growth() < (60_000_000 if "16 MB" in fault else 20_000_000), (fault, growth())
         assert time.monotonic() - start < 2, fault
 
     assert files(settings) == before
@@ -242,7 +242,7 @@ def test_a_file_that_is_too_large_or_not_complete_or_of_another_hash_is_refused(
 ) -> None:
     before = files(settings)
 
-    assert problem(sent(rest, "m", b"a" * 8_000_001)) == (413, "MODEL_TOO_LARGE")
+    assert problem(sent(rest, "m", b"a" * 20_000_001)) == (413, "MODEL_TOO_LARGE")
     assert problem(sent(rest, "m", b"")) == (400, "EMPTY_FILE")
     assert problem(sent(rest, "m", good_file(), "?sha256=abc")) == (400, "INVALID_ARGUMENT")
     assert problem(sent(rest, "m", good_file(), f"?sha256={'0' * 64}")) == (400, "UPLOAD_DAMAGED")
@@ -250,7 +250,7 @@ def test_a_file_that_is_too_large_or_not_complete_or_of_another_hash_is_refused(
     start = b'--x\r\nContent-Disposition: form-data; name="file"; filename="m.npz"\r\n\r\n'
     form = rest.post(
         "/api/models/m/versions",
-        data=start + bytes(8_000_001) + b"\r\n--x--\r\n",
+        data=start + bytes(20_000_001) + b"\r\n--x--\r\n",
         content_type="multipart/form-data; boundary=x",
     )
     assert problem(form) == (413, "MODEL_TOO_LARGE")
