@@ -15,14 +15,15 @@ import sqlalchemy as sa
 from helpers.bad_model_files import CANARY, bad_files, flipped_files, good_file
 from helpers.memory import peak_growth
 from helpers.rpc_requests import batch, error_of, header, kinds, table, table_batch
-from layerwise import MLP, Architecture, Layer
+from layerwise import MLP, Architecture, Layer, TableEncoder
 from layerwise_proto.v1 import datasets_pb2, models_pb2, training_pb2
 from layerwise_proto.v1.datasets_pb2_grpc import DatasetServiceStub
 from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.settings import Settings
+from layerwise_service.stores.schema import encoder_categories, encoder_columns, encoders, pending_artifacts
+from layerwise_service.wiring import Stores
 
-GOLDEN = Path(__file__).parents[2] / "core" / "golden"
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -217,9 +218,13 @@ def test_a_version_of_a_table_is_imported_with_its_columns_and_training_goes_on_
 
 
 def test_a_deleted_version_that_was_imported_leaves_nothing_but_its_number(
-    service: ModelServiceStub, stores: Stores, settings: Settings
+    service: ModelServiceStub, stores: Stores, settings: Settings, tmp_path: Path
 ) -> None:
-    data = (GOLDEN / "v5_formats.npz").read_bytes()
+    encoder = TableEncoder().fit({"colour": ["red", "blue", "red"], "size": [1.0, 2.0, 3.0]})
+    network = MLP(Architecture(encoder.width, (Layer(2),)))
+    network.encoder = encoder
+    network.save(tmp_path / "m.npz")
+    data = (tmp_path / "m.npz").read_bytes()
     assert service.ImportVersion(requests(data), timeout=30).version.HasField("columns")
     tables = (encoders, encoder_columns, encoder_categories)
 
