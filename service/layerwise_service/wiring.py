@@ -103,6 +103,8 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
     resolver, predictor, close = _serving(stores, settings)
     registry = Registry(stores.versions, stores.jobs)
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
+    readiness = Readiness(stores.database, stores.artifacts)
+    reporter = reporter or Reporter(None)
     app = create_app(
         predictor=predictor,
         file_predictor=FilePredictor(predictor, registry, datasets, stores.artifacts),
@@ -115,11 +117,12 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         health=HealthChecks(
             stores.jobs,
             resolver,
-            Readiness(stores.database, stores.artifacts),
+            readiness,
             worker_silent_seconds=settings.worker_silent_seconds,
             loops=(resolver.loop,),
-            reporter=reporter or Reporter(None),
+            reporter=reporter,
         ),
+        oip=build_oip(stores, resolver, predictor, readiness, reporter),
         settings=settings,
     )
     app.extensions["close"] = close
@@ -152,7 +155,7 @@ def build_rpc(settings: Settings, reporter: Reporter | None = None) -> RpcServer
         predictor=predictor,
         file_predictor=file_predictor,
         evaluations=Evaluations(file_predictor, registry),
-        oip=build_oip(resolver, predictor, readiness, reporter or Reporter(None)),
+        oip=build_oip(stores, resolver, predictor, readiness, reporter or Reporter(None)),
         sweep=stores.sweep,
         readiness=readiness,
         loops=(resolver.loop,),
@@ -181,13 +184,15 @@ def new_worker_id() -> str:
     return f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
-def build_oip(resolver: VersionResolver, predictor: VersionPredictor, readiness: Readiness, reporter: Reporter) -> Oip:
+def build_oip(
+    stores: Stores, resolver: VersionResolver, predictor: VersionPredictor, readiness: Readiness, reporter: Reporter
+) -> Oip:
     """Return the use-cases of the Open Inference Protocol."""
     inference = Inference(predictor)
     return Oip(
         inference,
         Metadata(inference, resolver, readiness),
-        Repository(resolver, inference),
+        Repository(resolver, predictor, stores.versions),
         Statistics(resolver, reporter),
     )
 

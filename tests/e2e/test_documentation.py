@@ -17,7 +17,14 @@ ROOT = Path(__file__).parents[2]
 # README.md first: it trains the models that others ask. docs/format.md is held by the core's tests, docs/notes.md by
 # test_notes.py: it needs no service.
 PAGES = ["README.md", "docs/client.md", "docs/training.md", "docs/tables.md", "docs/metrics.md", "docs/evaluation.md"]
-PAGES += ["docs/sklearn.md", "docs/interchange.md", "docs/rest.md", "docs/dialects.md", "docs/operations.md"]
+PAGES += [
+    "docs/sklearn.md",
+    "docs/interchange.md",
+    "docs/rest.md",
+    "docs/dialects.md",
+    "docs/oip.md",
+    "docs/operations.md",
+]
 # bash: commands of a fresh machine, which other tests run (clone, make demo, docker-compose)
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -86,7 +86,7 @@ class Model:
 class ServedModel:
     """The facts of a model that predicting needs: the artefact of each version, and the version of each alias.
 
-    `deleted` has the numbers of versions that were deleted, for errors.
+    `deleted` has the numbers of versions that were deleted, for errors. `unloaded`: it must not be used now.
     """
 
     name: str
@@ -94,6 +94,7 @@ class ServedModel:
     aliases: Mapping[str, int]
     artifacts: Mapping[int, str]
     deleted: Collection[int] = ()
+    unloaded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

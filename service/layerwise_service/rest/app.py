@@ -16,6 +16,7 @@ from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.hosts import Hosts
 from layerwise_service.rest.messages import Request
 from layerwise_service.rest.mlflow import Mlflow
+from layerwise_service.rest.oip import OipDialect
 from layerwise_service.rest.predict import Predict, predict_routes
 from layerwise_service.rest.predict_file import FileRequests
 from layerwise_service.rest.responses import flask_response, problem_answer
@@ -27,6 +28,7 @@ from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.model_files import ModelFiles
+from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.registry import Registry
@@ -44,6 +46,7 @@ def create_app(
     datasets: Datasets,
     profiles: Profiles,
     health: HealthChecks,
+    oip: Oip,
     settings: Settings,
 ) -> Flask:
     """Return the application, which calls these use-cases."""
@@ -64,7 +67,12 @@ def create_app(
     requests = RowRequests(predictor, settings, queue)
     app.wsgi_app = Gateway(  # type: ignore[method-assign]
         app.wsgi_app,
-        [Predict(predictor, settings, queue), TfServing(requests), Mlflow(requests, health.predictions)],
+        [
+            Predict(predictor, settings, queue),
+            OipDialect(oip, settings, queue),
+            TfServing(requests),
+            Mlflow(requests, health.predictions),
+        ],
         hosts=Hosts(settings.rest_address, settings.further_hosts),
         max_body_bytes=settings.max_body_bytes,
     )

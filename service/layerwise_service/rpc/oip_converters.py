@@ -7,6 +7,7 @@ from typing import Any
 
 from layerwise_proto.oip import grpc_service_pb2 as oip
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.process.prediction_request import current_request
 from layerwise_service.usecases.oip.inference import InferAnswer, InferRequest, RequestedOutput
 from layerwise_service.usecases.oip.metadata import ModelMetadata
 from layerwise_service.usecases.oip.signature import TensorSpec
@@ -74,7 +75,7 @@ def write_metadata(found: ModelMetadata) -> oip.ModelMetadataResponse:
 
 
 def check_parameters(parameters: Mapping[str, oip.InferParameter]) -> None:
-    """Raise `InvalidRequest` for a parameter of a request that means something and cannot mean that."""
+    """Note how long the caller waits. Raises `InvalidRequest` for a parameter that cannot be what it is."""
     for name, parameter in parameters.items():
         kind = parameter.WhichOneof("parameter_choice")
         if name.startswith("triton_") and name != "triton_enable_empty_final_response":
@@ -83,6 +84,8 @@ def check_parameters(parameters: Mapping[str, oip.InferParameter]) -> None:
         if kind not in expected:
             detail = f"expected {' or '.join(expected)}, got {kind or 'none'}"
             raise InvalidRequest(f"invalid value type for '{name[:64]}' parameter, {detail}")
+        if name == "timeout" and parameter.int64_param > 0:
+            current_request().limit(parameter.int64_param / 1e6)
 
 
 def _raw_tensors(request: oip.ModelInferRequest, raw: Sequence[bytes]) -> list[InputTensor]:

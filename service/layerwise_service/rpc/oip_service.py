@@ -98,7 +98,8 @@ class OipServicer(GRPCInferenceServiceServicer):
     async def RepositoryModelUnload(
         self, request: oip.RepositoryModelUnloadRequest, context: Context
     ) -> oip.RepositoryModelUnloadResponse:
-        raise Unsupported("models are unloaded when their memory is needed")
+        await self._run(lambda: self._repository.unload(request.model_name))
+        return oip.RepositoryModelUnloadResponse()
 
     async def SystemSharedMemoryStatus(
         self, request: oip.SystemSharedMemoryStatusRequest, context: Context

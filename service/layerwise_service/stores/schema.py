@@ -190,6 +190,9 @@ deleted_versions = sa.Table(
     sa.Column("time", sa.Float, nullable=False),
 )
 
+# Models that serving processes do not use until they are loaded again.
+unloaded_models = sa.Table("unloaded_models", metadata, sa.Column("model", sa.String(63), primary_key=True))
+
 # One row. `revision` counts the changes to versions and aliases, so that serving processes read them only after a
 # change; `newest_job` counts the jobs.
 registry = sa.Table(

@@ -20,7 +20,7 @@ from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.deleted_versions import check_unused, deleted_numbers, keep_number
 from layerwise_service.stores.encoder_store import delete_encoder, keep_encoder
 from layerwise_service.stores.pending import Artifact, release_artifact, use_artifact
-from layerwise_service.stores.schema import aliases, deleted_versions, registry, versions
+from layerwise_service.stores.schema import aliases, deleted_versions, registry, unloaded_models, versions
 
 _FEW = 5  # names that an error lists
 
@@ -51,6 +51,16 @@ class VersionNotFound(NotFound):
         super().__init__(f"{detail}{known}{did_you_mean(version, model.aliases)}", pointer="version")
 
 
+class ModelUnloaded(NotFound):
+    """The model was unloaded."""
+
+    reason = "MODEL_UNLOADED"
+
+    def __init__(self, name: str) -> None:
+        detail = f"{name} was unloaded: load it by RepositoryModelLoad, or POST /v2/repository/models/{name}/load"
+        super().__init__(detail, pointer="model")
+
+
 class VersionStore:
     """Versions, and the aliases that point at them. Every method is one transaction."""
 
@@ -75,8 +85,11 @@ class VersionStore:
             deleted: dict[str, list[int]] = {}
             for model, number in connection.execute(sa.select(deleted_versions.c.model, deleted_versions.c.number)):
                 deleted.setdefault(model, []).append(number)
+            unloaded = {*connection.scalars(sa.select(unloaded_models.c.model))}
         return revision, {
-            name: ServedModel(name, max(found), pointing.get(name, {}), found, deleted.get(name, ()))
+            name: ServedModel(
+                name, max(found), pointing.get(name, {}), found, deleted.get(name, ()), unloaded=name in unloaded
+            )
             for name, found in artifacts.items()
         }
 
@@ -133,6 +146,16 @@ class VersionStore:
             values = {field: value for field, value in asdict(new).items() if field != "preprocessing"}
             values["columns"] = None if form is None else asdict(column_counts(form))
             return _insert(connection, model, **values, encoder=encoder), True
+
+    def set_loaded(self, model: str, *, loaded: bool) -> None:
+        """Set whether serving processes may use the model. Raises `ModelNotFound`."""
+        self.get(model)  # a read, so that a name that the database cannot store is refused
+        with self._database.write() as connection:
+            count_change(connection)
+            read_model(connection, model)
+            connection.execute(sa.delete(unloaded_models).where(unloaded_models.c.model == model))
+            if not loaded:
+                connection.execute(sa.insert(unloaded_models).values(model=model))
 
     def delete(self, model: str, number: int) -> None:
         """Delete a version. A later sweep removes its file, unless another version has the same.

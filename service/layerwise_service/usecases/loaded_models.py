@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 
 from layerwise import MLP
 from layerwise_service.process.sizes import held_bytes
@@ -25,6 +26,12 @@ class LoadedModels:
         """Return the model if it is loaded."""
         with self._lock:
             return self._found(artifact)
+
+    def keep_only(self, artifacts: Collection[str]) -> None:
+        """Drop all other models."""
+        with self._lock:
+            for gone in self._loaded.keys() - artifacts:
+                self._bytes -= self._loaded.pop(gone)[1]
 
     def get(self, artifact: str) -> MLP:
         """Return the model, loaded once however many threads ask for it. Raises `DataLoss`."""

@@ -144,6 +144,7 @@ class VersionPredictor:
         self._batches = Batches(slots)
         self._max_rows = max_rows
         self._max_values = max_values
+        resolver.changed = self._models.keep_only
 
     def signature(self, *, model: str | None, version: str | int | None) -> Signature:
         """Return what a version takes. `model`, `version` and the errors about them are as for `predict`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from layerwise_service.domain.pages import Page, page_limit, page_start
 from layerwise_service.errors import Conflict, ServiceError
 from layerwise_service.process.loops import Loop
 from layerwise_service.stores.job_store import JobStore
-from layerwise_service.stores.version_store import ModelNotFound, VersionNotFound, VersionStore
+from layerwise_service.stores.version_store import ModelNotFound, ModelUnloaded, VersionNotFound, VersionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,8 @@ class VersionResolver:
         self._versions = versions
         self._lock = threading.Lock()
         self._revision, self._models = versions.served()
+        self.changed: Callable[[Collection[str]], None] = lambda served: None
+        """Called after each change with the artefacts that may be used."""
         self.loop = Loop("versions", self.refresh, every=refresh_seconds)
         self.loop.start()
 
@@ -155,6 +157,8 @@ class VersionResolver:
         with self._lock:
             if self._versions.revision() != self._revision:
                 self._revision, self._models = self._versions.served()
+                served = (model for model in self._models.values() if not model.unloaded)
+                self.changed({artifact for model in served for artifact in model.artifacts.values()})
 
     def close(self) -> None:
         self.loop.stop()
@@ -173,6 +177,8 @@ def _find(models: Mapping[str, ServedModel], name: str | None, version: str | in
     model = models.get(name)
     if model is None:
         raise ModelNotFound(name, models.keys())
+    if model.unloaded:
+        raise ModelUnloaded(name)
     if version is None or version == LATEST:
         number = model.latest
     elif isinstance(version, int) or (version.isascii() and version.isdecimal()):

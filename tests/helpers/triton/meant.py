@@ -46,7 +46,6 @@ MODELS = [
         ("metadata of the model", "metadata of the version", "metadata of a table's model", "metadata of a regression"),
         ("*platform is 'layerwise', not 'python'",),
     ),
-    Meant("logits come when they are asked for", ("all outputs of one row",), ("*outputs.logits is missing",)),
     Meant("NaN is refused, wherever it comes from", ("NaN",), ("status *, not *",)),
 ]
 
@@ -77,7 +76,7 @@ RPC_MEANT = [
     Meant("the same", ("statistics of the version",), ("1: message.model_stats.0.batch_stats is *",)),
     Meant(
         "a request that is refused after its version was found is a failure of that version",
-        ("what a wrong shape adds to the statistics",),
+        ("what a wrong shape adds to the statistics", "what an unknown output adds to the statistics"),
         ("inference_stats.fail.count is new",),
     ),
     Meant(
@@ -94,7 +93,13 @@ RPC_MEANT = [
         "max_batch_size is what memory allows", ("more rows than max_batch_size",), ("status OK, not INVALID_ARGUMENT",)
     ),
     Meant("aliases are versions too", ("version latest",), ("status OK, not INVALID_ARGUMENT",)),
-    Meant("1.0 is no number of a version", ("version 1.0",), ("status INVALID_ARGUMENT, not OK",)),
+    Meant("1.0 is no number of a version", ("version 1.0",), ("status NOT_FOUND, not OK",)),
+    Meant(
+        "what is no number may be an alias, and one that is not there is not found",
+        ("metadata of a version that is no number", "metadata of version -1", "version -1"),
+        ("status NOT_FOUND, not INVALID_ARGUMENT",),
+    ),
+    Meant("the same", ("a version that is no number is not ready",), ("status OK, not INVALID_ARGUMENT",)),
     Meant(
         "any number that is no version is not found",
         ("version 99999999999999999999",),
@@ -116,19 +121,4 @@ RPC_MEANT = [
         ("status UNIMPLEMENTED, not INTERNAL",),
     ),
     Meant("there is no shared memory", ("register a region",), ("status UNIMPLEMENTED, not INTERNAL",)),
-    Meant(
-        "models are unloaded when their memory is needed, and loaded when they are asked for",
-        ("unload a model that is none",),
-        ("status UNIMPLEMENTED, not OK",),
-    ),
-    Meant(
-        "the same",
-        ("unload and load",),
-        (
-            "0: status UNIMPLEMENTED, not OK",
-            "1: message.ready is new",
-            "2: status OK, not NOT_FOUND",
-            "3: status UNIMPLEMENTED, not OK",
-        ),
-    ),
 ]

@@ -531,7 +531,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
             predictor=predictor,
             file_predictor=file_predictor,
             evaluations=Evaluations(file_predictor, registry),
-            oip=build_oip(resolver, predictor, readiness, Reporter(None)),
+            oip=build_oip(stores, resolver, predictor, readiness, Reporter(None)),
             sweep=lambda: None,
             readiness=readiness,
             loops=(resolver.loop, hanging),

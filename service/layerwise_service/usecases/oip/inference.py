@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from layerwise_service.domain.datasets import AnyColumns
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.stores.version_store import VersionNotFound
 from layerwise_service.usecases.oip.signature import LABEL, LOGITS, OUTPUT, PROBABILITIES, Signature, signature_of
 from layerwise_service.usecases.oip.tensors import BYTES, DTYPES, InputTensor, OutputTensor, shown_shape
+from layerwise_service.usecases.outputs import Wanted
 from layerwise_service.usecases.prediction import LoadedVersion, VersionPredictor
 
 _QUICK = 400_000
@@ -33,7 +33,7 @@ class RequestedOutput:
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """A request for the outputs of a version; without `outputs`, for all that cost nothing more."""
+    """A request for the outputs of a version, for all of them if there are no `outputs`."""
 
     model: str
     version: str
@@ -68,26 +68,20 @@ class Inference:
         return _infer(version, request)
 
     def version(self, model: str, version: str) -> LoadedVersion:
-        """Return a version by its number, an alias, or "" for the latest. Raises `InvalidRequest`, `NotFound`."""
-        try:
-            return self._predictor.load(model=model, version=version or None)
-        except VersionNotFound as error:
-            if version.isdecimal():
-                raise
-            detail = f"expected the number of a version or an alias: {error.detail}"
-            raise InvalidRequest(detail, pointer="version") from error
+        """Return a version by its number, an alias, or "" for the latest. Raises `NotFound`."""
+        return self._predictor.load(model=model, version=version or None)
 
 
 def _is_quick(version: LoadedVersion, request: InferRequest) -> bool:
     rows = request.inputs[0].shape[0] if request.inputs and request.inputs[0].shape else 0
     columns = len(request.inputs) if version.network.encoder is not None else 0
-    return rows * (version.network.architecture.parameters + columns * _OF_A_CELL) <= _QUICK
+    return rows * (version.network.parameters.size + columns * _OF_A_CELL) <= _QUICK
 
 
 def _infer(version: LoadedVersion, request: InferRequest) -> InferAnswer:
     signature = signature_of(version.network)
-    wanted = request.outputs or [RequestedOutput(name) for name in signature.by_default]
     _check_names(signature, version, request)
+    wanted = request.outputs or [RequestedOutput(name) for name in signature.output_names]
     rows = _columns(signature, request.inputs) if signature.is_table else _numbers(signature, request.inputs[0])
     values = _values(version, rows, {output.name for output in wanted})
     return InferAnswer(
@@ -162,17 +156,11 @@ def _columns(signature: Signature, tensors: Sequence[InputTensor]) -> AnyColumns
     return found
 
 
-def _values(version: LoadedVersion, rows: NDArray[np.float32] | AnyColumns, wanted: set[str]) -> dict[str, Any]:
-    prediction = version.predict(rows, at="inputs")
-    count = len(prediction.predictions)
-    found: dict[str, Any] = {
-        PROBABILITIES: prediction.probabilities,
-        LABEL: prediction.predictions.reshape(count, -1),
-        OUTPUT: prediction.predictions.reshape(count, -1),
-    }
-    if LOGITS in wanted:
-        found[LOGITS] = version.outputs(rows, at="inputs")
-    return found
+def _values(version: LoadedVersion, rows: NDArray[np.float32] | AnyColumns, names: set[str]) -> dict[str, Any]:
+    wanted = Wanted(probabilities=PROBABILITIES in names, logits=LOGITS in names)
+    found = version.predict(rows, at="inputs", wanted=wanted)
+    predictions = found.predictions.reshape(len(found.predictions), -1)
+    return {PROBABILITIES: found.probabilities, LABEL: predictions, OUTPUT: predictions, LOGITS: found.logits}
 
 
 def _output(signature: Signature, wanted: RequestedOutput, values: NDArray[Any]) -> OutputTensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from typing import Any
 
-from layerwise_service.errors import InvalidRequest, ServiceError
+from layerwise_service.errors import ServiceError
 from layerwise_service.usecases.oip.inference import Inference
 from layerwise_service.usecases.oip.signature import TensorSpec, signature_of
 from layerwise_service.usecases.oip.tensors import BYTES
@@ -58,17 +58,15 @@ class Metadata:
         return all(outcome == "ok" for outcome in self._readiness.predictions().values())
 
     def model_ready(self, model: str, version: str) -> bool:
-        """Return whether a version can be used. Raises `InvalidRequest` if `version` can be none."""
+        """Return whether a version can be used."""
         try:
             self._inference.version(model, version)
-        except InvalidRequest:
-            raise
         except ServiceError:
             return False
         return True
 
     def model(self, model: str, version: str) -> ModelMetadata:
-        """Return the metadata of a version. Raises `InvalidRequest`, `NotFound`."""
+        """Return the metadata of a version. Raises `NotFound`."""
         found = self._inference.version(model, version)
         signature = signature_of(found.network)
         numbers = sorted(self._resolver.current()[found.model].artifacts)

@@ -5,34 +5,53 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from layerwise_service.errors import InvalidRequest, Unsupported
-from layerwise_service.usecases.oip.inference import Inference
+from layerwise_service.stores.version_store import ModelNotFound, VersionStore
+from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.registry import VersionResolver
+
+READY, UNAVAILABLE = "READY", "UNAVAILABLE"
 
 
 class Repository:
-    """Lists versions and loads them."""
+    """Lists versions, and loads and unloads models: one that is unloaded answers no prediction, in any process."""
 
-    def __init__(self, resolver: VersionResolver, inference: Inference) -> None:
+    def __init__(self, resolver: VersionResolver, predictor: VersionPredictor, versions: VersionStore) -> None:
         self._resolver = resolver
-        self._inference = inference
+        self._predictor = predictor
+        self._versions = versions
 
     def index(self) -> list[dict[str, str]]:
         """Return each version of each model, with its state and the reason why it cannot be used."""
         models = self._resolver.current()
         return [
-            {"name": name, "version": str(number), "state": "READY", "reason": ""}
+            {
+                "name": name,
+                "version": str(number),
+                "state": UNAVAILABLE if models[name].unloaded else READY,
+                "reason": "unloaded" if models[name].unloaded else "",
+            }
             for name in sorted(models)
             for number in sorted(models[name].artifacts)
         ]
 
     def load(self, model: str, parameters: Collection[str]) -> None:
-        """Check that the latest version of a model can be used. Raises `NotFound`, `InvalidRequest`, `ServiceError`."""
+        """Let a model be used again, and read its latest version. Raises `NotFound`, `InvalidRequest`, `DataLoss`."""
         for name in parameters:
             if name != "config" and not name.startswith("file:"):
                 raise InvalidRequest(f"there is no load parameter {name[:64]!r}", pointer="parameters")
             detail = "models are trained or imported here, not sent with a request to load one"
             raise Unsupported(f"parameter {name[:64]!r} is not supported: {detail}")
-        self._inference.version(model, "")
+        self._versions.set_loaded(model, loaded=True)
+        self._resolver.refresh()
+        self._predictor.load(model=model, version=None)
+
+    def unload(self, model: str) -> None:
+        """Let a model not be used until it is loaded again. One that is not there is unloaded already."""
+        try:
+            self._versions.set_loaded(model, loaded=False)
+        except ModelNotFound:  # as Triton answers
+            return
+        self._resolver.refresh()
 
     def check_model(self, model: str) -> None:
         """Raise `InvalidRequest` if there is no such model; "" means all models."""

@@ -70,11 +70,6 @@ class Signature:
         return {spec.name: spec for spec in self.outputs}
 
     @cached_property
-    def by_default(self) -> Sequence[str]:
-        """The outputs of a request that names none: all but the logits, from which the others are made."""
-        return [name for name in self.output_names if name != LOGITS]
-
-    @cached_property
     def classes(self) -> Sequence[bytes]:
         """The labels as the classification extension shows them; empty if there are none."""
         return [_text(label).encode() for label in self.labels or ()]
