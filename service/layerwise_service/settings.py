@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Host names, separated by commas, under which REST may be called besides those of this machine; *: any."""
     rest_processes: Count = 2
     """REST processes, each with 64 threads."""
+    rpc_processes: Count = 2
+    """gRPC processes of `layerwise serve`, which share one port. `max_uploads` are shared evenly among them."""
     workers: Annotated[int, Meta(ge=0)] = 1
     """Jobs that train at the same time, each in a process of its own."""
     worker_threads: Annotated[int, Meta(ge=0)] = 0

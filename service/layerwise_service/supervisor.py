@@ -20,8 +20,9 @@ import structlog
 
 from layerwise_service.process.forking import ForkedProcess
 from layerwise_service.process.gathering import SOCKET, Gatherer, Reporter
-from layerwise_service.process.lifecycle import PARENT, READY
+from layerwise_service.process.lifecycle import PARENT, READY, AddressInUse
 from layerwise_service.process.loops import Loop
+from layerwise_service.process.ports import SHARE, Share, reserve
 from layerwise_service.process.pulse import PULSE, Pulse
 from layerwise_service.requeuing import Requeuing
 from layerwise_service.settings import Settings, to_environment
@@ -46,6 +47,7 @@ class Child:
 
     name: str
     arguments: list[str]
+    share: Share | None = None
     process: subprocess.Popen[bytes] | ForkedProcess | None = None
     ready: int | None = None  # the pipe to which the process writes its address when it is ready
     address: str = ""
@@ -77,7 +79,7 @@ class Supervisor:
         self._settings = settings
         self._forked = forked
         self._children = [
-            Child("rpc", ["rpc"], address=settings.rpc_address),
+            *(Child("rpc", ["rpc"], Share(place, settings.rpc_processes)) for place in range(settings.rpc_processes)),
             *(Child("worker", ["worker"]) for _ in range(settings.workers)),
             Child("rest", ["rest"], address=settings.rest_address),
         ]
@@ -108,6 +110,17 @@ class Supervisor:
             yield
 
     def _run(self, ready: Callable[[str, str], None]) -> None:
+        try:
+            _, port, reservation = reserve(self._settings.rpc_address, "--rpc")
+        except AddressInUse as error:
+            raise StartFailed(str(error)) from error
+        for child in self._children:
+            if child.share is not None:
+                child.address = f"{self._settings.rpc_address.rpartition(':')[0]}:{port}"
+        with reservation:
+            self._run_children(ready)
+
+    def _run_children(self, ready: Callable[[str, str], None]) -> None:
         self._gatherer.start()
         Reporter(self._gatherer.socket).start()
         try:
@@ -136,6 +149,8 @@ class Supervisor:
         environment |= {READY: str(writable), PARENT: str(os.getpid()), SOCKET: str(counts)}
         if child.address:  # a restart takes the same port, even if port 0 chose it the first time
             environment[f"LAYERWISE_{child.name.upper()}_ADDRESS"] = child.address
+        if child.share is not None:
+            environment[SHARE] = str(child.share)
         arguments = list(child.arguments)
         if child.name == "worker":
             child.worker = new_worker_id()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from layerwise_service.process.gathering import Reporter
+from layerwise_service.process.ports import Share
 from layerwise_service.settings import Settings
 from layerwise_service.stores.alias_store import AliasStore
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -100,7 +101,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
     from layerwise_service.rest.health import HealthChecks  # noqa: PLC0415
 
     stores = open_stores(settings)
-    resolver, predictor, close = _serving(stores, settings)
+    resolver, predictor, close = _serving(stores, settings, settings.rest_processes)
     registry = Registry(stores.versions, stores.jobs)
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
     readiness = Readiness(stores.database, stores.artifacts)
@@ -129,15 +130,16 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
     return app
 
 
-def build_rpc(settings: Settings, reporter: Reporter | None = None) -> RpcServer:
+def build_rpc(settings: Settings, reporter: Reporter | None = None, share: Share | None = None) -> RpcServer:
     """Return the gRPC server; to be called in the event loop that runs it.
 
-    `reporter` has the totals for statistics, by default those of this process.
+    `reporter` has the totals for statistics, by default those of this process. With a `share`, other processes answer
+    at the same port.
     """
     from layerwise_service.rpc.server import RpcServer  # noqa: PLC0415
 
     stores = open_stores(settings)
-    resolver, predictor, close = _serving(stores, settings)
+    resolver, predictor, close = _serving(stores, settings, share.count if share else 1)
     training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
     registry = Registry(stores.versions, stores.jobs)
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
@@ -160,6 +162,7 @@ def build_rpc(settings: Settings, reporter: Reporter | None = None) -> RpcServer
         readiness=readiness,
         loops=(resolver.loop,),
         close=close,
+        share=share,
         settings=settings,
     )
 
@@ -197,8 +200,10 @@ def build_oip(
     )
 
 
-def _serving(stores: Stores, settings: Settings) -> tuple[VersionResolver, VersionPredictor, Callable[[], None]]:
-    """Return the objects that answer predictions, and a function that closes them and the stores."""
+def _serving(
+    stores: Stores, settings: Settings, processes: int
+) -> tuple[VersionResolver, VersionPredictor, Callable[[], None]]:
+    """Return the objects that answer predictions in one of so many processes, and what closes them and the stores."""
     resolver = VersionResolver(stores.versions, refresh_seconds=settings.refresh_seconds)
     predictor = VersionPredictor(
         resolver,
@@ -206,7 +211,7 @@ def _serving(stores: Stores, settings: Settings) -> tuple[VersionResolver, Versi
         cache_bytes=settings.model_cache_bytes,
         max_rows=settings.max_predict_rows,
         max_values=settings.max_predict_values,
-        slots=max(1, (os.cpu_count() or 1) // settings.rest_processes),
+        slots=max(1, (os.cpu_count() or 1) // processes),
     )
 
     def close() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from helpers.running import Service, alive, answers, family, running_service
 from helpers.waiting import wait_until
@@ -31,6 +34,33 @@ def test_it_stops_within_seconds_and_leaves_no_process_behind(tmp_path: Path, nu
         wait_until(lambda: not any(alive(pid) for pid in pids), seconds=10)
         assert service.process.stdout is not None
         assert "Layerwise has stopped." in service.process.stdout.read()
+
+
+def test_processes_share_the_grpc_port_and_one_that_dies_is_started_again(tmp_path: Path) -> None:
+    with running_service(tmp_path / "home", "--rpc-processes", "2") as service:
+        first = set(service.pids("rpc"))
+        assert len(first) == 2
+        for pid in first:  # each answers alone while the other cannot
+            os.kill(pid, signal.SIGSTOP)
+            wait_until(lambda: answered(service.rpc))
+            os.kill(pid, signal.SIGCONT)
+
+        dead = min(first)
+        os.kill(dead, signal.SIGKILL)
+
+        wait_until(lambda: len(set(service.pids("rpc")) - {dead}) == 2, seconds=30)
+        wait_until(lambda: answered(service.rpc))
+
+
+def answered(address: str) -> bool:
+    """Whether a new connection is answered: which process gets it is chance."""
+    with grpc.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+        try:
+            found = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+        except grpc.RpcError:
+            return False
+        serving: bool = found.status == health_pb2.HealthCheckResponse.SERVING
+        return serving
 
 
 def test_a_taken_port_is_told_in_one_line(tmp_path: Path, service: Service) -> None:

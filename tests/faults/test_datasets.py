@@ -39,7 +39,9 @@ def content() -> bytes:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("datasets") / "home", "--rest-processes", "1") as running:
+    with running_service(
+        tmp_path_factory.mktemp("datasets") / "home", "--rest-processes", "1", "--rpc-processes", "1"
+    ) as running:
         yield running
 
 

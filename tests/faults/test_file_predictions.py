@@ -18,7 +18,9 @@ ROWS = 300_000
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("large") / "home", "--rest-processes", "1") as running:
+    with running_service(
+        tmp_path_factory.mktemp("large") / "home", "--rest-processes", "1", "--rpc-processes", "1"
+    ) as running:
         yield running
 
 

@@ -40,7 +40,9 @@ COLUMNS = table(a=[cell["a"] for cell in CELLS], b=[str(cell["b"])[:4000] for ce
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("memory") / "home"
-    with running_service(home, "--rest-processes", "1", LAYERWISE_MAX_QUEUED_JOBS="100000") as service:
+    with running_service(
+        home, "--rest-processes", "1", "--rpc-processes", "1", LAYERWISE_MAX_QUEUED_JOBS="100000"
+    ) as service:
         with service.client() as client:
             train(client)
         yield service

@@ -46,11 +46,11 @@ def test_a_killed_part_is_started_again_at_its_address(tmp_path: Path, part: str
 def test_a_second_ctrl_c_does_not_wait_for_a_process_that_does_not_stop(tmp_path: Path) -> None:
     with running_service(tmp_path / "home", LAYERWISE_STOP_SECONDS="600") as service:
         pids = family(service.process.pid)
-        (worker,), (rpc,) = service.pids("worker"), service.pids("rpc")
+        (worker,), rpc = service.pids("worker"), service.pids("rpc")
         os.kill(worker, signal.SIGSTOP)
 
         service.process.send_signal(signal.SIGINT)
-        wait_until(lambda: not alive(rpc), seconds=30)  # it has begun to stop
+        wait_until(lambda: not any(map(alive, rpc)), seconds=30)  # it has begun to stop
 
         assert service.stop(signal.SIGINT, seconds=60) == 0
         assert not any(alive(pid) for pid in pids)

@@ -32,6 +32,9 @@ _WORKERS = click.option(
     "--workers", type=int, metavar="N", help="Worker processes: jobs that train at the same time.  [default: 1]"
 )
 _PROCESSES = click.option("--rest-processes", type=int, metavar="N", help="Processes that answer REST.  [default: 2]")
+_RPC_PROCESSES = click.option(
+    "--rpc-processes", type=int, metavar="N", help="Processes that answer gRPC.  [default: 2]"
+)
 _REFLECTION = click.option(
     "--reflection/--no-reflection",
     default=None,
@@ -56,6 +59,7 @@ OPTIONS = {
     "rpc": _RPC,
     "workers": _WORKERS,
     "rest_processes": _PROCESSES,
+    "rpc_processes": _RPC_PROCESSES,
     "reflection": _REFLECTION,
 }
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@with_settings("home", "rest", "rpc", "workers", "rest_processes", "reflection")
+@with_settings("home", "rest", "rpc", "workers", "rest_processes", "rpc_processes", "reflection")
 def serve(settings: Settings) -> None:
     """Run the whole service: REST, gRPC and workers."""
     configure_logs(settings.log, process="serve")
@@ -93,13 +93,15 @@ def rpc(settings: Settings) -> None:
     reporter = _report()
     start_pulse()
     from layerwise_service.process.memory import start_returning_memory
+    from layerwise_service.process.ports import inherited_share
     from layerwise_service.rpc.server import serve_rpc
     from layerwise_service.wiring import build_rpc
 
     start_returning_memory()
+    share = inherited_share()
 
     async def run() -> None:
-        await serve_rpc(build_rpc(settings, reporter), ready=announce_ready)
+        await serve_rpc(build_rpc(settings, reporter, share), ready=announce_ready)
 
     with _startup_errors():
         try:
@@ -152,7 +154,7 @@ def adopt(settings: Settings) -> None:
 
 
 @click.command()
-@with_settings("home", "rest", "rpc", "workers", "rest_processes", "reflection")
+@with_settings("home", "rest", "rpc", "workers", "rest_processes", "rpc_processes", "reflection")
 def config(settings: Settings) -> None:
     """Print every setting with the value it has here, as TOML."""
     import msgspec

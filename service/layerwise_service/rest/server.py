@@ -19,10 +19,11 @@ from granian.http import HTTP1Settings
 
 from layerwise_service.errors import DatabaseUnusable, ServiceError
 from layerwise_service.process.gathering import Reporter
-from layerwise_service.process.lifecycle import AddressInUse, end_with_parent
+from layerwise_service.process.lifecycle import end_with_parent
 from layerwise_service.process.logs import configure_logs
 from layerwise_service.process.loops import Loop
 from layerwise_service.process.memory import start_returning_memory
+from layerwise_service.process.ports import reserve
 from layerwise_service.settings import Settings
 
 log = structlog.get_logger()
@@ -48,7 +49,7 @@ def serve_rest(
     `build` makes the application in each process, which reports its counts to `counts`; `ready` is called with the
     address. Raises `AddressInUse`.
     """
-    host, port, reservation = _reserve(settings.rest_address)
+    host, port, reservation = reserve(settings.rest_address, "--rest")
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     multiprocessing.set_start_method("fork", force=True)  # what is loaded here is shared with granian's processes
     server = Granian(
@@ -106,33 +107,6 @@ def _load(
                 logged = str(error)
                 log.error("rest_not_started", error=logged, again_in_seconds=_AGAIN_SECONDS)
         time.sleep(_AGAIN_SECONDS)
-
-
-def _reserve(address: str) -> tuple[str, int, socket.socket]:
-    """Return host and port (for port 0 a free one), and a socket that holds the port without listening.
-
-    Granian's processes share the port by SO_REUSEPORT, and so could two services, unnoticed: the port is therefore
-    first bound without that option.
-    """
-    host, _, text = address.rpartition(":")
-    host = host.strip("[]")
-    try:
-        family, _, _, _, place = socket.getaddrinfo(host, int(text), type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, socket.SOCK_STREAM) as alone:
-            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            alone.bind(place)
-            alone.listen(1)
-            port = int(alone.getsockname()[1])
-        held = socket.socket(family, socket.SOCK_STREAM)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind((place[0], port))
-    except (OSError, OverflowError) as error:
-        cause = getattr(error, "strerror", None) or error
-        raise AddressInUse(
-            f"cannot listen at {address}: {cause}. Choose another address with --rest HOST:PORT"
-        ) from error
-    return str(place[0]), port, held
 
 
 def _announcer(host: str, port: int, shown: str, ready: Callable[[str], None]) -> Loop:

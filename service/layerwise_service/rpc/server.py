@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from layerwise_proto.v1.models_pb2_grpc import (
 from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_server
 from layerwise_service.process.lifecycle import AddressInUse
 from layerwise_service.process.loops import AsyncLoop, Loop, late
+from layerwise_service.process.ports import Share
 from layerwise_service.rpc.dataset_receiver import DatasetReceiver
 from layerwise_service.rpc.dataset_service import DatasetServicer
 from layerwise_service.rpc.interceptor import ErrorBoundary
@@ -54,6 +54,7 @@ from layerwise_service.usecases.training import TrainingJobs
 log = structlog.get_logger()
 
 _THREADS = 16  # calls to the stores at the same time; others wait
+_PREDICTIONS_AT_ONCE = 64  # most of which wait for those that compute, and then go together with others
 _JOBS_AT_ONCE = 4  # made of datasets
 _MOST_ANSWER = 4  # times the largest message that may be sent to the service
 _SWEEP_SECONDS = 60.0  # short, since files left behind by killed uploads may be large
@@ -91,6 +92,7 @@ class RpcServer:
         readiness: Readiness,
         loops: Sequence[Loop],
         close: Callable[[], None],
+        share: Share | None = None,
         settings: Settings,
     ) -> None:
         self._sweep = sweep
@@ -101,11 +103,15 @@ class RpcServer:
         self._settings = settings
         self._feed = JobFeed(training)
         self._hanging: list[str] = []
-        self._loops = (*loops, self._feed.loop, self._sweeping)
-        self._uploads = UploadStreams(max_uploads=settings.max_uploads, idle_seconds=settings.upload_idle_seconds)
+        own = share or Share()
+        self._sweeps = own.place == 0
+        self._loops = (*loops, self._feed.loop, *((self._sweeping,) if self._sweeps else ()))
+        self._uploads = UploadStreams(
+            max_uploads=max(1, settings.max_uploads // own.count), idle_seconds=settings.upload_idle_seconds
+        )
         self._files = DatasetReceiver(datasets, self._uploads, threads=settings.max_uploads)
         self._version_files = VersionFiles(model_files, self._uploads)
-        self._predicting = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="predict")
+        self._predicting = ThreadPoolExecutor(_PREDICTIONS_AT_ONCE, thread_name_prefix="predict")
         self._creating = LimitedThreads(_JOBS_AT_ONCE, "jobs on datasets")
         self._profiling = LimitedThreads(PROFILES_AT_ONCE, "profiles")
         self._evaluating = LimitedThreads(EVALUATIONS_AT_ONCE, "evaluations")
@@ -113,7 +119,7 @@ class RpcServer:
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
-        self._server = aio.server(interceptors=[self._boundary], options=_options(settings))
+        self._server = aio.server(interceptors=[self._boundary], options=_options(settings, shared=share is not None))
         add_TrainingServiceServicer_to_server(
             TrainingServicer(
                 training,
@@ -152,7 +158,8 @@ class RpcServer:
         await self._server.start()
         await self._update_health()
         self._feed.loop.start()
-        self._sweeping.start()
+        if self._sweeps:
+            self._sweeping.start()
         self._health_loop.start()
         return f"{host}:{port}"
 
@@ -214,14 +221,15 @@ async def serve_rpc(server: RpcServer, *, ready: Callable[[str], None]) -> None:
     await server.stop()
 
 
-def _options(settings: Settings) -> list[tuple[str, int]]:
+def _options(settings: Settings, *, shared: bool) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", _MOST_ANSWER * settings.max_message_bytes),
         ("grpc.max_metadata_size", 16 * 1024),
         # of one connection, which all watchers of a program share; a further call would wait without an error
         ("grpc.max_concurrent_streams", 1_024),
-        ("grpc.so_reuseport", 0),  # else two services on one port would answer by turns, unnoticed
+        # Two services on one port would answer by turns, unnoticed: one that shares a port has reserved it first.
+        ("grpc.so_reuseport", int(shared)),
         # A caller whose machine is gone is noticed within 40 s. One that pings more often than every 10 s is cut off.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),

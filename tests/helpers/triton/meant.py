@@ -76,7 +76,7 @@ RPC_MEANT = [
     Meant("the same", ("statistics of the version",), ("1: message.model_stats.0.batch_stats is *",)),
     Meant(
         "a request that is refused after its version was found is a failure of that version",
-        ("what a wrong shape adds to the statistics", "what an unknown output adds to the statistics"),
+        ("what a wrong shape adds to the statistics",),
         ("inference_stats.fail.count is new",),
     ),
     Meant(
