@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from helpers.running import Service
 from layerwise_client import datasets
@@ -48,3 +51,14 @@ def test_63_a_version_that_is_moved_answers_alike_over_grpc_rest_and_in_the_call
     )
     with urllib.request.urlopen(post, timeout=10) as response:
         assert response.status == 201
+
+
+def test_a_caller_in_mid_send_reads_why_its_file_is_refused(service: Service) -> None:
+    for path in ("models/refused/versions?sha256=abc", "models/A/versions", "datasets?sha256=abc"):
+        headers = {"Content-Type": "application/octet-stream"}
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(
+                urllib.request.Request(f"{service.rest}/api/{path}", bytes(30_000_000), headers), timeout=20
+            )
+        with caught.value as answer:
+            assert (answer.code, json.load(answer)["status"]) == (400, 400), path

@@ -11,7 +11,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Field, File, MultipartDecoder
 
-from layerwise_service.errors import Exhausted, InvalidRequest, UnsupportedMedia
+from layerwise_service.errors import Exhausted, InvalidRequest, ServiceError, UnsupportedMedia
+from layerwise_service.rest.messages import drain
 
 CHUNK = 2**20
 """Bytes in memory at a time."""
@@ -27,12 +28,18 @@ class UploadPlaces:
 
     @contextmanager
     def taken(self) -> Generator[None]:
-        """Run the block in one of the places. Raises `Exhausted` if there is none."""
+        """Run the block, which reads a body, in one of the places. Raises `Exhausted` if there is none.
+
+        After an error, what is still sent is read and dropped, up to a limit, so that its sender sees the answer.
+        """
         if not self._free.acquire(blocking=False):
             detail = f"{_MOST_UPLOADS} callers are sending files, the most allowed; try again"
             raise Exhausted(detail, reason="TOO_MANY_UPLOADS", retry_after=5)
         try:
             yield
+        except ServiceError:
+            drain(request.environ["wsgi.input"])
+            raise
         finally:
             self._free.release()
 

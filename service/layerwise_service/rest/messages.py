@@ -92,7 +92,7 @@ class Request:
             if len(body) < length:
                 body += _read(stream, length - len(body))
         if len(body) > most or (length is not None and length > most):
-            _drain(stream)
+            drain(stream)
             raise self._too_large("")
         if length is not None and len(body) < length:
             raise InvalidRequest(f"expected a body of {length} bytes, got {len(body)}")
@@ -142,7 +142,8 @@ def _read(stream: Any, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _drain(stream: Any) -> None:
+def drain(stream: Any) -> None:
+    """Read and drop what is still sent, up to a limit: a caller in mid-send would not see the answer else."""
     left = _DRAINED
     while left > 0 and (part := stream.read(_CHUNK)):
         left -= len(part)

@@ -31,10 +31,11 @@ def version_file_routes(files: ModelFiles, places: UploadPlaces) -> Blueprint:
     def import_version(model: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query("sha256")
         check_plain()
-        form = is_form()
-        header = ModelFileHeader(model=model, size=None if form else body_size(), sha256=request.args.get("sha256", ""))
-        with places.taken(), closing(files.upload(header)) as upload:
-            imported = _received(upload, form=form)
+        form, sha256 = is_form(), request.args.get("sha256", "")
+        with places.taken():
+            header = ModelFileHeader(model=model, size=None if form else body_size(), sha256=sha256)
+            with closing(files.upload(header)) as upload:
+                imported = _received(upload, form=form)
         return json_response(version_json(imported.version), 201 if imported.created else 200)
 
     @routes.get("/<version>/file")
