@@ -87,8 +87,9 @@ def _answer_error(error: Exception) -> Response:
     try:
         asked = Request(request.environ, request_id=request.environ[REQUEST_ID], max_body_bytes=0)
         asked.parameters = {*g.get("parameters", ()), *(request.view_args or ())}
-        told = _from_werkzeug(error) if isinstance(error, HTTPException) else error
-        return flask_response(problem_answer(said(told, asked.request_id, asked.path), asked))
+        if isinstance(error, HTTPException):
+            error = _from_werkzeug(error)
+        return flask_response(problem_answer(said(error, asked.request_id, asked.path), asked))
     finally:
         forget_frames(error)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -56,34 +55,29 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes, request: Request) -> 
 
 def decoded_as(decoders: Sequence[msgspec.json.Decoder[Any]], body: bytes, request: Request) -> Any:
     """Return the `body` of `request`, decoded by the first of `decoders` that can. Raises `InvalidRequest`."""
-    for decoder in decoders[:-1]:
-        with suppress(msgspec.ValidationError):
+    wrong: msgspec.ValidationError | None = None
+    for decoder in decoders:
+        try:
             return decoded(decoder, body, request)
-    try:
-        return decoded(decoders[-1], body, request)
-    except msgspec.ValidationError as error:
-        raise unreadable(body) or refused_body(body, decoders[-1].type) from error
+        except msgspec.ValidationError as error:
+            wrong = error
+    raise unreadable(body) or refused_body(body, decoders[-1].type) from wrong
 
 
 def read_json(kind: type[Struct], request: Request) -> Struct:
     """Return the JSON body of a request, a small one, as `kind`. Raises what `json_body` and `decoded` raise."""
     body = json_body(request)
     found: Struct = decoded_as((msgspec.json.Decoder(kind),), body, request)
-    _check_distinct_keys(body)
+    json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
     return found
 
 
 def check_keys(body: bytes, fields: Iterable[bytes]) -> None:
     """Raise `InvalidRequest` if an object of `body` has a key twice, of which decoding would take the last.
 
-    Bodies that name each of `fields` at most once pass unread, as do those that are no JSON.
+    Bodies that name each of `fields` at most once pass unread.
     """
     if any(body.count(field) > 1 for field in fields):
-        _check_distinct_keys(body)
-
-
-def _check_distinct_keys(body: bytes) -> None:
-    with suppress(ValueError, RecursionError):
         json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
 
 

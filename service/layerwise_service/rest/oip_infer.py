@@ -177,7 +177,10 @@ def _given(tensor: _Input) -> Sequence[Any]:
             except msgspec.ValidationError:
                 continue
             return found if decoder is _FLOATS else [number for row in found for number in row]
-    nested: Any = msgspec.json.decode(tensor.data)
+    try:
+        nested: Any = msgspec.json.decode(tensor.data)
+    except msgspec.DecodeError as error:  # a number that no float holds
+        raise InvalidRequest(f"the data of input '{tensor.name[:64]}' cannot be read: {error}") from error
     if not isinstance(nested, list):
         raise InvalidRequest(f"expected the data of input '{tensor.name[:64]}' as a list, got another value")
     whole = kinds is None and "INT" in tensor.datatype

@@ -56,7 +56,6 @@ PATHS = [
     RestCase("HEAD the metadata of the server", (Step("HEAD", "/v2"),)),
 ]
 
-INDEX = post_step("/v2/repository/index", b"")
 READY = Step("GET", "/v2/models/bench/ready")
 METADATA_OF_BENCH = Step("GET", "/v2/models/bench")
 
@@ -98,7 +97,6 @@ REPOSITORY = [
         READY,
         METADATA_OF_BENCH,
         post_step(INFER, ONE),
-        INDEX,
         unload({}),
         load({}),
         post_step(INFER, ONE),

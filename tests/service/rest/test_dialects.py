@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from helpers.garbage import frames_left
 from helpers.published import publish
 from helpers.rest_clients import running_rest
 from helpers.service_values import ROWS
@@ -107,12 +106,6 @@ def test_61_an_answer_that_is_not_finite_is_an_error_in_every_dialect(rest: Flas
     assert status == 422, answer
     assert "NaN or infinity for this row" in way.message(answer)
     assert f"[{int(way in WAYS)}]: " in way.message(answer)
-
-
-@pytest.mark.parametrize("way", ALL, ids=lambda way: way.name)
-def test_nothing_of_a_request_waits_for_a_garbage_collection(rest: FlaskClient, way: Way) -> None:
-    for rows in (GOOD, '[[0, "x"]]', "[[0]]", '[{"a": [0, 1]}]', "[0, 1]"):
-        assert frames_left(lambda rows=rows: send(rest, way, way.body(rows))) == []  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("way", ALL, ids=lambda way: way.name)
