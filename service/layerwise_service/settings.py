@@ -99,8 +99,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
     max_queued_jobs: Count = 1_000
     """Jobs that may wait or train at the same time; further ones are refused."""
-    model_cache_bytes: Count = 512 * MIB
-    """Bytes of loaded models that each serving process keeps; the least recently used are dropped first."""
+    model_cache_bytes: Count = 128 * MIB
+    """Bytes of loaded models that each serving process keeps; the least recently used are dropped first.
+
+    About 4,400 networks 30-64-64-2. A larger model stays alone.
+    """
 
     lease_seconds: Seconds = 10.0
     """How long a worker may be silent before its job is given to another."""

@@ -29,6 +29,7 @@ from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.loaded_models import LoadedModels
 from layerwise_service.usecases.model_files import ModelFiles
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.oip.inference import Inference
@@ -36,6 +37,7 @@ from layerwise_service.usecases.oip.metadata import Metadata
 from layerwise_service.usecases.oip.repository import Repository
 from layerwise_service.usecases.oip.statistics import Statistics
 from layerwise_service.usecases.prediction import VersionPredictor
+from layerwise_service.usecases.preloading import Preloading
 from layerwise_service.usecases.profiles import Profiles
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import Registry, VersionResolver
@@ -104,7 +106,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
     resolver, predictor, close = _serving(stores, settings, settings.rest_processes)
     registry = Registry(stores.versions, stores.jobs)
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
-    readiness = Readiness(stores.database, stores.artifacts)
+    readiness = Readiness(stores.database, stores.artifacts, predict=resolver.check)
     reporter = reporter or Reporter(None)
     app = create_app(
         predictor=predictor,
@@ -145,7 +147,7 @@ def build_rpc(settings: Settings, reporter: Reporter | None = None, share: Share
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
     file_predictor = FilePredictor(predictor, registry, datasets, stores.artifacts)
     profiles = Profiles(stores.datasets, stores.artifacts, settings)
-    readiness = Readiness(stores.database, stores.artifacts)
+    readiness = Readiness(stores.database, stores.artifacts, predict=resolver.check)
     return RpcServer(
         training=training,
         model_files=ModelFiles(stores.versions, stores.uploads, stores.artifacts, settings),
@@ -204,11 +206,11 @@ def _serving(
     stores: Stores, settings: Settings, processes: int
 ) -> tuple[VersionResolver, VersionPredictor, Callable[[], None]]:
     """Return the objects that answer predictions in one of so many processes, and what closes them and the stores."""
-    resolver = VersionResolver(stores.versions, refresh_seconds=settings.refresh_seconds)
+    models = LoadedModels(stores.artifacts, max_bytes=settings.model_cache_bytes)
+    resolver = VersionResolver(stores.versions, refresh_seconds=settings.refresh_seconds, preloading=Preloading(models))
     predictor = VersionPredictor(
         resolver,
-        stores.artifacts,
-        cache_bytes=settings.model_cache_bytes,
+        models,
         max_rows=settings.max_predict_rows,
         max_values=settings.max_predict_values,
         slots=max(1, (os.cpu_count() or 1) // processes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
+from itertools import islice
 
 from flask import Blueprint, Response
 from prometheus_client.core import GaugeMetricFamily
@@ -18,6 +19,8 @@ from layerwise_service.rest.responses import json_response
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import VersionResolver
+
+_MOST_UNUSABLE = 20  # models that an answer lists
 
 
 class HealthChecks:
@@ -51,6 +54,10 @@ class HealthChecks:
     def predictions(self) -> dict[str, str]:
         """Return each check of what predictions need, with "ok" or what is wrong."""
         return {**self._readiness.predictions(), "loops": self.loops()}
+
+    def unusable(self) -> dict[str, str]:
+        """Return why the newest versions of some models cannot be served, by the names of the models."""
+        return dict(islice(sorted(self._resolver.unusable.items()), _MOST_UNUSABLE))
 
     def metrics(self) -> bytes:
         """Return counts and gauges in Prometheus' text format, without those that cannot be read now."""
@@ -87,7 +94,7 @@ def health_routes(health: HealthChecks) -> Blueprint:
 
     @routes.get("/readyz/predictions")
     def readyz_predictions() -> Response:  # pyright: ignore[reportUnusedFunction]
-        return _ready(health.predictions())
+        return _ready(health.predictions(), health.unusable())
 
     @routes.get("/metrics")
     def metrics() -> Response:  # pyright: ignore[reportUnusedFunction]
@@ -117,6 +124,9 @@ class _Gauges(Collector):
             return []
 
 
-def _ready(checks: dict[str, str]) -> Response:
+def _ready(checks: dict[str, str], unusable: dict[str, str] | None = None) -> Response:
     ready = all(outcome == "ok" for outcome in checks.values())
-    return json_response({"status": "ok" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+    answer: dict[str, object] = {"status": "ok" if ready else "not ready", "checks": checks}
+    if unusable:
+        answer["unusable"] = unusable
+    return json_response(answer, 200 if ready else 503)

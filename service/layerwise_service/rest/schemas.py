@@ -226,7 +226,11 @@ SCHEMAS = _answers() | {
         optional=("errors",),
     ),
     "Health": object_of(
-        {"status": {"type": "string"}, "checks": {"type": "object", "additionalProperties": {"type": "string"}}},
-        optional=("checks",),
+        {
+            "status": {"type": "string"},
+            "checks": {"type": "object", "additionalProperties": {"type": "string"}},
+            "unusable": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+        optional=("checks", "unusable"),
     ),
 }

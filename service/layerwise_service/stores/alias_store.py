@@ -10,9 +10,10 @@ from sqlalchemy.engine import Connection
 from layerwise_service.domain.aliases import ALWAYS, MOST_MOVES, AliasMove, Condition, versions_to_go_back_to
 from layerwise_service.domain.models import MOST_ALIASES, Model
 from layerwise_service.errors import AlreadyExists, Conflict, Exhausted, NotFound, Outdated
+from layerwise_service.stores.changed_models import count_change
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.schema import alias_moves, aliases
-from layerwise_service.stores.version_store import check_version, count_change, read_model
+from layerwise_service.stores.version_store import check_version, read_model
 
 
 class AliasNotFound(NotFound):
@@ -111,7 +112,7 @@ class AliasStore:
 
 def _begin(connection: Connection, model: str) -> Model:
     """Return the model. Its aliases do not change until the transaction ends, since it has locked the one row."""
-    count_change(connection)
+    count_change(connection, model)
     return read_model(connection, model)
 
 

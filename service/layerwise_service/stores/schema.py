@@ -193,8 +193,16 @@ deleted_versions = sa.Table(
 # Models that serving processes do not use until they are loaded again.
 unloaded_models = sa.Table("unloaded_models", metadata, sa.Column("model", sa.String(63), primary_key=True))
 
-# One row. `revision` counts the changes to versions and aliases, so that serving processes read them only after a
-# change; `newest_job` counts the jobs.
+# The revision of `registry` at which the versions or aliases of a model last changed: serving processes read only what
+# is newer than what they know.
+changed_models = sa.Table(
+    "changed_models",
+    metadata,
+    sa.Column("model", sa.String(63), primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False, index=True),
+)
+
+# One row. `revision` counts the changes to versions and aliases; `newest_job` counts the jobs.
 registry = sa.Table(
     "registry",
     metadata,

@@ -16,11 +16,12 @@ from layerwise_service.domain.jobs import Job, JSONObject
 from layerwise_service.domain.models import ImportedVersion, Model, ServedModel, Version, VersionSummary
 from layerwise_service.domain.names import LATEST, new_id
 from layerwise_service.errors import NotFound
+from layerwise_service.stores.changed_models import count_change, read_served
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.deleted_versions import check_unused, deleted_numbers, keep_number
 from layerwise_service.stores.encoder_store import delete_encoder, keep_encoder
 from layerwise_service.stores.pending import Artifact, release_artifact, use_artifact
-from layerwise_service.stores.schema import aliases, deleted_versions, registry, unloaded_models, versions
+from layerwise_service.stores.schema import aliases, registry, unloaded_models, versions
 
 _FEW = 5  # names that an error lists
 
@@ -72,26 +73,10 @@ class VersionStore:
         with self._database.read() as connection:
             return connection.scalar(sa.select(registry.c.revision)) or 0
 
-    def served(self) -> tuple[int, dict[str, ServedModel]]:
-        """Return the revision, and for every model the facts that predicting needs."""
+    def served(self, *, since: int | None = None) -> tuple[int, dict[str, ServedModel | None]]:
+        """Return the revision, and what `read_served` returns."""
         with self._database.read() as connection:
-            revision = connection.scalar(sa.select(registry.c.revision)) or 0
-            artifacts: dict[str, dict[int, str]] = {}
-            for row in connection.execute(sa.select(versions.c.model, versions.c.number, versions.c.sha256)):
-                artifacts.setdefault(row.model, {})[row.number] = row.sha256
-            pointing: dict[str, dict[str, int]] = {}
-            for row in connection.execute(sa.select(aliases)):
-                pointing.setdefault(row.model, {})[row.alias] = row.number
-            deleted: dict[str, list[int]] = {}
-            for model, number in connection.execute(sa.select(deleted_versions.c.model, deleted_versions.c.number)):
-                deleted.setdefault(model, []).append(number)
-            unloaded = {*connection.scalars(sa.select(unloaded_models.c.model))}
-        return revision, {
-            name: ServedModel(
-                name, max(found), pointing.get(name, {}), found, deleted.get(name, ()), unloaded=name in unloaded
-            )
-            for name, found in artifacts.items()
-        }
+            return connection.scalar(sa.select(registry.c.revision)) or 0, read_served(connection, since=since)
 
     def page(self, *, limit: int, after: str) -> list[Model]:
         """Return at most `limit` models, sorted by name, that come after the name `after`."""
@@ -134,7 +119,7 @@ class VersionStore:
         If the newest version has the same artefact, return that one, and False.
         """
         with self._database.write() as connection:
-            count_change(connection)  # first, as in `insert_version`
+            count_change(connection, model)  # first, as in `insert_version`
             newest = connection.scalar(sa.select(sa.func.max(versions.c.number)).where(versions.c.model == model))
             if newest is not None and (found := _read_version(connection, model, newest)).sha256 == new.sha256:
                 use_artifact(connection, Artifact.MODEL, new.sha256)
@@ -151,7 +136,7 @@ class VersionStore:
         """Set whether serving processes may use the model. Raises `ModelNotFound`."""
         self.get(model)  # a read, so that a name that the database cannot store is refused
         with self._database.write() as connection:
-            count_change(connection)
+            count_change(connection, model)
             read_model(connection, model)
             connection.execute(sa.delete(unloaded_models).where(unloaded_models.c.model == model))
             if not loaded:
@@ -163,7 +148,7 @@ class VersionStore:
         Raises `ModelNotFound`, `VersionNotFound`, and `Conflict` while an alias points at it or an open job needs it.
         """
         with self._database.write() as connection:
-            count_change(connection)
+            count_change(connection, model)
             found = _read_version(connection, model, number)
             check_unused(connection, model, number)
             this = (versions.c.model == model) & (versions.c.number == number)
@@ -197,7 +182,9 @@ def insert_version(
     evaluation: JSONObject | None,
 ) -> Version:
     """Insert the model's next version, made by `job`, in the caller's transaction."""
-    count_change(connection)  # first, since it locks the one row: two versions of a model get different numbers
+    count_change(
+        connection, job.model
+    )  # first, since it locks the one row: two versions of a model get different numbers
     return _insert(
         connection,
         job.model,
@@ -225,11 +212,6 @@ def _insert(
     row = {"model": model, "number": number, "created": now(), "sha256": sha256, "labels": classes, **values}
     connection.execute(sa.insert(versions).values(row))
     return _read_version(connection, model, number)
-
-
-def count_change(connection: Connection) -> None:
-    """Count a change to versions or aliases. Others that change any wait until this transaction ends."""
-    connection.execute(sa.update(registry).values(revision=registry.c.revision + 1))
 
 
 def _aliases(connection: Connection, models: Collection[str]) -> dict[str, dict[str, int]]:

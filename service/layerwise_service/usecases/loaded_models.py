@@ -6,6 +6,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection
 
+import numpy as np
+
 from layerwise import MLP
 from layerwise_service.process.sizes import held_bytes
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -21,6 +23,23 @@ class LoadedModels:
         self._loaded: OrderedDict[str, tuple[MLP, int]] = OrderedDict()  # with the bytes that each holds
         self._bytes = 0
         self._loading: dict[str, threading.Lock] = {}
+
+    @property
+    def total_bytes(self) -> int:
+        """The bytes that all loaded models hold."""
+        with self._lock:
+            return self._bytes
+
+    def wants(self, artifact: str, *, in_place_of: str | None) -> bool:
+        """Return whether to load a model in advance: there is room, or it takes the place of one that is loaded."""
+        with self._lock:
+            room = self._bytes < self._max_bytes or in_place_of in self._loaded
+            return room and artifact not in self._loaded
+
+    def any(self) -> MLP | None:
+        """Return a model that is loaded, or None."""
+        with self._lock:
+            return next((model for model, _ in self._loaded.values()), None)
 
     def kept(self, artifact: str) -> MLP | None:
         """Return the model if it is loaded."""
@@ -46,6 +65,7 @@ class LoadedModels:
             try:
                 model = self._artifacts.load_model(artifact)
                 model.kept_optimizer = None  # predictions do not need it
+                predict_once(model)
                 size = held_bytes(model)
                 with self._lock:
                     self._keep(artifact, model, size)
@@ -69,3 +89,9 @@ class LoadedModels:
         while self._bytes > self._max_bytes and len(self._loaded) > 1:
             _, (_, gone) = self._loaded.popitem(last=False)
             self._bytes -= gone
+
+
+def predict_once(model: MLP) -> None:
+    """Predict a row of zeros: the first prediction makes what later ones use, which counts among the model's bytes."""
+    with np.errstate(all="ignore"):  # its outputs are not used
+        model.outputs_by_products(np.zeros((1, model.architecture.inputs), model.dtype))

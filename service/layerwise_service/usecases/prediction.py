@@ -22,7 +22,6 @@ from layerwise_service.domain.tables import encoded, listed
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.process.counts import COUNTS, WARNINGS
 from layerwise_service.process.prediction_request import current_request
-from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.batching import Batches, Computed, joined_parts
 from layerwise_service.usecases.explanation import check_explained, explained, most_explained
 from layerwise_service.usecases.loaded_models import LoadedModels
@@ -130,17 +129,10 @@ class VersionPredictor:
     """Predicts with any version, and keeps the versions in use loaded."""
 
     def __init__(
-        self,
-        resolver: VersionResolver,
-        artifacts: ArtifactStore,
-        *,
-        cache_bytes: int,
-        max_rows: int,
-        max_values: int,
-        slots: int = 1,
+        self, resolver: VersionResolver, models: LoadedModels, *, max_rows: int, max_values: int, slots: int = 1
     ) -> None:
         self.resolver = resolver
-        self._models = LoadedModels(artifacts, max_bytes=cache_bytes)
+        self._models = models
         self._batches = Batches(slots)
         self._max_rows = max_rows
         self._max_values = max_values

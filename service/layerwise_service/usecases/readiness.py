@@ -28,7 +28,7 @@ class Report:
     whole: Mapping[str, str]
     """Checks of what the whole service, training included, needs."""
     predictions: Mapping[str, str]
-    """Checks of what predictions need: neither the database nor space on the disk."""
+    """Checks of what predictions need: neither the database nor space on the disk, but a model that predicts."""
 
 
 class Readiness:
@@ -39,6 +39,7 @@ class Readiness:
         database: Database,
         artifacts: ArtifactStore,
         *,
+        predict: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         patience: float = _PATIENCE_SECONDS,
     ) -> None:
@@ -48,6 +49,7 @@ class Readiness:
         self._database = check(database.check, "another process keeps the database locked, or its disk hangs")
         self._artifacts = check(artifacts.check, "the disk of the artefacts hangs")
         self._models = check(artifacts.check_models, "the disk of the artefacts hangs")
+        self._predict = check(predict, "the disk of the artefacts hangs")
         self._lock = threading.Lock()
         self._wrong: Mapping[str, str] = {}
 
@@ -60,12 +62,15 @@ class Readiness:
 
     def predictions(self) -> Mapping[str, str]:
         """Return the checks of what predictions need."""
-        return {"models": self._models.outcome(self._models.begin())}
+        return self._predictions(self._models.begin(), self._predict.begin())
 
     def report(self) -> Report:
         """Return all checks."""
-        models = self._models.begin()
-        return Report(self.whole(), {"models": self._models.outcome(models)})
+        models, predict = self._models.begin(), self._predict.begin()
+        return Report(self.whole(), self._predictions(models, predict))
+
+    def _predictions(self, models: bool, predict: bool) -> Mapping[str, str]:
+        return {"models": self._models.outcome(models), "predictions": self._predict.outcome(predict)}
 
     def _log(self, wrong: Mapping[str, str]) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ from layerwise_service.errors import Conflict, ServiceError
 from layerwise_service.process.loops import Loop
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.version_store import ModelNotFound, ModelUnloaded, VersionNotFound, VersionStore
+from layerwise_service.usecases.preloading import Preloading
+
+_START_SECONDS = 0.5  # for loading versions before the process is ready: several hundred small ones
+_TURN_SECONDS = 2.0  # the same, before new versions are served
+_RETRY_SECONDS = 5.0  # after which a version that could not be loaded is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +114,21 @@ class VersionResolver:
     """Resolves names to versions from memory, which a thread refreshes every `refresh_seconds`.
 
     A name that is not in memory is looked up in the store before it counts as missing, so that a version can be used
-    as soon as it is published. While the store does not answer, the versions in memory are served.
+    by its number as soon as it is published. Aliases and `latest` move when `preloading` has loaded what they lead to.
+    While the store does not answer, the versions in memory are served.
     """
 
-    def __init__(self, versions: VersionStore, *, refresh_seconds: float) -> None:
+    def __init__(self, versions: VersionStore, *, refresh_seconds: float, preloading: Preloading | None = None) -> None:
         self._versions = versions
+        self._preloading = preloading
+        self._retry_at = 0.0
         self._lock = threading.Lock()
-        self._revision, self._models = versions.served()
+        self._revision = 0
+        self._models: Mapping[str, ServedModel] = {}
+        self._stored: Mapping[str, ServedModel] = {}  # as the store has them; `latest` of those served may be older
         self.changed: Callable[[Collection[str]], None] = lambda served: None
         """Called after each change with the artefacts that may be used."""
+        self._read(seconds=_START_SECONDS)
         self.loop = Loop("versions", self.refresh, every=refresh_seconds)
         self.loop.start()
 
@@ -153,15 +165,50 @@ class VersionResolver:
             return None
 
     def refresh(self) -> None:
-        """Read the store if it has changed."""
+        """Read what has changed in the store."""
         with self._lock:
-            if self._versions.revision() != self._revision:
-                self._revision, self._models = self._versions.served()
-                served = (model for model in self._models.values() if not model.unloaded)
-                self.changed({artifact for model in served for artifact in model.artifacts.values()})
+            revision = self._versions.revision()
+            if revision != self._revision:
+                self._read(since=self._revision if revision > self._revision else None)  # else: restored from a backup
+            elif self.unusable and time.monotonic() >= self._retry_at:
+                again = {name: self._stored.get(name) for name in self.unusable}
+                self._models = _merged(self._models, self._prepared(again, self._models, _TURN_SECONDS))
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """Why the newest version of a model cannot be loaded, by the names of the models."""
+        return self._preloading.unusable if self._preloading else {}
+
+    def check(self) -> None:
+        """Raise `Unavailable` if there are models, but none can predict."""
+        if self._preloading:
+            self._preloading.check(self._models)
+
+    def _read(self, *, since: int | None = None, seconds: float = _TURN_SECONDS) -> None:
+        revision, changed = self._versions.served(since=since)
+        nothing: Mapping[str, ServedModel] = {}
+        stored, models = (nothing, nothing) if since is None else (self._stored, self._models)
+        self._stored = _merged(stored, changed)
+        self._models = _merged(models, self._prepared(changed, models, seconds))
+        self._revision = revision
+        served = (model for model in self._models.values() if not model.unloaded)
+        self.changed({artifact for model in served for artifact in model.artifacts.values()})
+
+    def _prepared(
+        self, changed: Mapping[str, ServedModel | None], models: Mapping[str, ServedModel], seconds: float
+    ) -> Mapping[str, ServedModel | None]:
+        if self._preloading is None:
+            return changed
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        return self._preloading.prepare(changed, models, seconds=seconds)
 
     def close(self) -> None:
         self.loop.stop()
+
+
+def _merged(models: Mapping[str, ServedModel], changed: Mapping[str, ServedModel | None]) -> dict[str, ServedModel]:
+    found = {**models, **changed}
+    return {name: model for name, model in found.items() if model is not None}
 
 
 def _find(models: Mapping[str, ServedModel], name: str | None, version: str | int | None) -> ResolvedVersion:

@@ -265,9 +265,7 @@ def test_without_any_model_the_answer_says_to_train_one(rest: FlaskClient) -> No
     assert "train one" in problem["detail"]
 
 
-def test_a_damaged_model_file_is_told_as_such_and_others_go_on(
-    rest: FlaskClient, publish: Publish, settings: Settings
-) -> None:
+def test_a_damaged_model_file_is_told_as_such_and_others_go_on(publish: Publish, settings: Settings) -> None:
     damaged = publish("damaged", seed=1)
     publish("whole", seed=2)
     path = settings.home_path / "artifacts" / "models" / f"{damaged.sha256}.npz"
@@ -275,10 +273,11 @@ def test_a_damaged_model_file_is_told_as_such_and_others_go_on(
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
-    response = rest.post("/predict", json={"model": "damaged", "instances": [[0, 0]]})
+    with running_rest(settings) as rest:
+        response = rest.post("/predict", json={"model": "damaged", "instances": [[0, 0]]})
 
-    assert check_problem(response, 500)["reason"] == "MODEL_DAMAGED"
-    assert predict(rest, model="whole", instances=[[0, 0]])["version"] == 1
+        assert check_problem(response, 500)["reason"] == "MODEL_DAMAGED"
+        assert predict(rest, model="whole", instances=[[0, 0]])["version"] == 1
 
 
 def test_an_internal_error_tells_nothing_but_a_request_id(

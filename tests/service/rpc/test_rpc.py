@@ -31,6 +31,7 @@ from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
+from layerwise_service.usecases.loaded_models import LoadedModels
 from layerwise_service.usecases.model_files import ModelFiles
 from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.profiles import Profiles
@@ -511,7 +512,7 @@ def test_an_internal_error_tells_nothing_but_a_request_id(
 def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: Stores) -> None:
     hanging = Loop("hanging", lambda: None, every=0.0, late_after=-1.0)
     resolver = VersionResolver(stores.versions, refresh_seconds=1.0)
-    predictor = VersionPredictor(resolver, stores.artifacts, cache_bytes=1, max_rows=1, max_values=1)
+    predictor = VersionPredictor(resolver, LoadedModels(stores.artifacts, max_bytes=1), max_rows=1, max_values=1)
 
     def build(settings: Settings) -> RpcServer:
         training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)

@@ -26,7 +26,7 @@ from layerwise_service.process.sizes import held_bytes
 from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.batching import Batches
-from layerwise_service.usecases.loaded_models import LoadedModels
+from layerwise_service.usecases.loaded_models import LoadedModels, predict_once
 from layerwise_service.usecases.prediction import Instances, LoadedVersion
 from layerwise_service.wiring import Stores
 
@@ -115,7 +115,9 @@ def models(tmp_path: Path) -> tuple[ArtifactStore, list[str]]:
 
 
 def size_of_two(artifacts: ArtifactStore, name: str) -> int:
-    return int(2.5 * held_bytes(artifacts.load_model(name)))
+    model = artifacts.load_model(name)
+    predict_once(model)
+    return int(2.5 * held_bytes(model))
 
 
 def test_the_least_recently_used_model_leaves(

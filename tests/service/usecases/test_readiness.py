@@ -164,7 +164,7 @@ def test_predictions_wait_for_the_models_alone() -> None:
     database, artifacts = Held(), Held()
     readiness = Readiness(cast(Any, database), cast(Any, artifacts), patience=60)
 
-    assert readiness.predictions() == {"models": "ok"}
+    assert readiness.predictions() == {"models": "ok", "predictions": "ok"}
 
     assert (database.tried, artifacts.tried) == (0, 0)
 
@@ -210,3 +210,30 @@ def test_many_that_ask_while_a_check_is_under_way_are_answered_from_its_last_res
     assert first.is_alive()
     database.go.set()
     first.join()
+
+
+def test_predictions_are_not_ready_while_the_only_model_cannot_be_loaded_and_are_ready_with_another(
+    settings: Settings, publish: Callable[..., Version], channel: grpc.Channel
+) -> None:
+    damaged = publish("damaged")
+    (settings.home_path / "artifacts" / "models" / f"{damaged.sha256}.npz").write_bytes(b"")
+    health: Any = health_pb2_grpc.HealthStub(channel)
+
+    def status() -> Any:
+        request = health_pb2.HealthCheckRequest(service="layerwise.v1.PredictionService")
+        return health.Check(request, timeout=10).status
+
+    with running_rest(settings) as rest:
+        wait_until(lambda: rest.get("/readyz/predictions").status_code == 503)
+        answer = rest.get("/readyz/predictions").get_json()
+        assert answer["checks"].keys() == {"models", "predictions", "loops"}
+        assert answer["checks"]["predictions"].startswith("no model can be served; version 1 of damaged: the file of")
+        wait_until(lambda: status() == NOT_SERVING)
+        assert rest.get("/readyz").status_code == 200  # a training can mend it
+
+        publish("whole", seed=1)
+        wait_until(lambda: rest.get("/readyz/predictions").status_code == 200)
+        answer = rest.get("/readyz/predictions").get_json()
+        assert answer["unusable"].keys() == {"damaged"}
+        assert answer["unusable"]["damaged"].startswith("version 1 cannot be loaded: the file of model")
+        wait_until(lambda: status() == SERVING)

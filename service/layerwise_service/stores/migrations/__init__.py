@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from layerwise_service.errors import DatabaseUnusable
 from layerwise_service.stores.database import Database
 
-HEAD = "0015"
+HEAD = "0016"
 
 
 def migrate(database: Database) -> None:
