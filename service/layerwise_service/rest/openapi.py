@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from layerwise_service.rest import mlflow, tf_serving
+from layerwise_service.rest import mlflow, oip_paths, tf_serving
 from layerwise_service.rest.answers import CSV, NPY
 from layerwise_service.rest.operations import answer, get, number, path, problems, query
 from layerwise_service.rest.predict_file import TABLE_TYPES
@@ -258,6 +258,7 @@ OPENAPI: dict[str, Any] = {
         "/api/uploads/{upload_id}": get(
             "How many bytes of an upload have arrived", ref("Upload"), 400, 503, parameters=(path("upload_id"),)
         ),
+        **oip_paths.PATHS,
         **tf_serving.PATHS,
         **mlflow.PATHS,
         "/livez": _LIVE,
@@ -267,5 +268,5 @@ OPENAPI: dict[str, Any] = {
         "/openapi.json": get("This document", {"type": "object"}),
         "/": get("Name and version of the service, and its main addresses", {"type": "object"}),
     },
-    "components": {"schemas": SCHEMAS | tf_serving.SCHEMAS | mlflow.SCHEMAS},
+    "components": {"schemas": SCHEMAS | oip_paths.SCHEMAS | tf_serving.SCHEMAS | mlflow.SCHEMAS},
 }

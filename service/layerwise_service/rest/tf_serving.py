@@ -22,6 +22,7 @@ from layerwise_service.rest.responses import error_headers, json_bytes
 from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of
 from layerwise_service.rest.schemas import list_of, object_of, ref
 from layerwise_service.rest.sent_rows import Sent
+from layerwise_service.stores.version_store import ModelUnloaded
 from layerwise_service.usecases.oip.signature import LABEL, LOGITS, OUTPUT, TensorSpec, signature_of
 from layerwise_service.usecases.outputs import Prediction
 
@@ -58,6 +59,7 @@ class Examples(msgspec.Struct, forbid_unknown_fields=True):
 
 _PREDICT = Form(PredictNumbers, PredictAny, matrices=("instances", "inputs"))
 _EXAMPLES = Form(Examples)
+_AVAILABLE, _END = "AVAILABLE", "END"
 _VERSIONS = ("", "/versions/{version}", "/labels/{version}")
 
 
@@ -128,11 +130,20 @@ class TfServing:
     def _status(self, request: Request, *, model: str) -> Answer:
         """Answer what both servers answer: TensorFlow Serving about every version, KServe whether one is ready."""
         request.query()
-        latest = self._state(model, None)
+        latest, unloaded = None, None
+        try:
+            latest = self._state(model, None)
+        except ModelUnloaded as error:
+            unloaded = _state(0, error)
         known = self._requests.predictor.resolver.models.get(model)
-        numbers = sorted(known.artifacts if known else (), reverse=True)
-        states = [latest if str(number) == latest["version"] else _state(number) for number in numbers]
-        return _answer({"name": model, "ready": latest["state"] == "AVAILABLE", "model_version_status": states})
+        states = {
+            str(number): (unloaded or _state(number)) | {"version": str(number)}
+            for number in sorted(known.artifacts if known else (), reverse=True)
+        }
+        if latest is not None:
+            states[latest["version"]] = latest
+        ready = latest is not None and latest["state"] == _AVAILABLE
+        return _answer({"name": model, "ready": ready, "model_version_status": [*states.values()]})
 
     def _version_status(self, request: Request, *, model: str, version: str) -> Answer:
         request.query()
@@ -144,7 +155,7 @@ class TfServing:
         try:
             self._requests.predictor.load(model=model, version=found.version)
         except DataLoss as error:
-            return _state(found.version, str(error))
+            return _state(found.version, error)
         return _state(found.version)
 
     def _metadata(self, request: Request, *, model: str, version: str | None = None) -> Answer:
@@ -194,10 +205,11 @@ def _not_this(found: Prediction, what: str, verb: str) -> InvalidRequest:
     return InvalidRequest(f"{found.model}/{found.version} {what}; use :{verb}", pointer="model")
 
 
-def _state(number: int, problem: str = "") -> dict[str, Any]:
-    """Return the state of a version, which is available unless there is a `problem`."""
-    status = {"error_code": "DATA_LOSS" if problem else "OK", "error_message": problem}
-    return {"version": str(number), "state": "END" if problem else "AVAILABLE", "status": status}
+def _state(number: int, error: ServiceError | None = None) -> dict[str, Any]:
+    """Return the state of a version, which is available unless there is an `error`."""
+    code = "OK" if error is None else "DATA_LOSS" if isinstance(error, DataLoss) else "UNAVAILABLE"
+    status = {"error_code": code, "error_message": str(error or "")}
+    return {"version": str(number), "state": _AVAILABLE if error is None else _END, "status": status}
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:
@@ -230,7 +242,7 @@ def _shown(summary: str, pattern: str, schema: dict[str, Any], *statuses: int) -
 
 def _paths() -> Iterable[tuple[str, dict[str, Any]]]:
     status = object_of({"error_code": {"type": "string"}, "error_message": {"type": "string"}})
-    state = object_of({"version": {"type": "string"}, "state": {"enum": ["AVAILABLE", "END"]}, "status": status})
+    state = object_of({"version": {"type": "string"}, "state": {"enum": [_AVAILABLE, _END]}, "status": status})
     states = {"model_version_status": list_of(state)}
     about = states | {"name": {"type": "string"}, "ready": {"type": "boolean"}}
     metadata = object_of({"model_spec": {"type": "object"}, "metadata": {"type": "object"}})

@@ -217,6 +217,23 @@ def test_a_version_whose_file_is_damaged_is_not_ready(tmp_path: Any) -> None:
     assert found["model_version_status"][0]["status"]["error_code"] == "DATA_LOSS"
 
 
+def test_a_model_that_was_unloaded_is_not_ready(tmp_path: Any) -> None:
+    settings = Settings(home=str(tmp_path / "home"))
+    publish_models(settings, only=("half",))
+
+    with running_rest(settings) as rest:
+        rest.post("/v2/repository/models/half/unload")
+        found = rest.get("/v1/models/half").get_json()
+        asked = rest.post("/v1/models/half:predict", json={"instances": [1]})
+        rest.post("/v2/repository/models/half/load")
+        again = rest.get("/v1/models/half").get_json()
+
+    (state,) = found["model_version_status"]
+    assert (found["ready"], state["version"], state["state"]) == (False, "1", "END")
+    assert (asked.status_code, list(asked.get_json())) == (404, ["error"])
+    assert again["ready"] is True
+
+
 def test_the_metadata_has_the_tensors_of_each_signature(rest: FlaskClient) -> None:
     def tensors(model: str, signature: str, side: str) -> dict[str, tuple[str, list[int]]]:
         found = rest.get(f"/v1/models/{model}/metadata").get_json()

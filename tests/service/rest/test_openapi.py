@@ -24,6 +24,7 @@ from layerwise_service.settings import Settings
 from layerwise_service.stores.leases import Leases
 from layerwise_service.wiring import Stores
 
+TENSOR = {"name": "input", "shape": [1, 2], "datatype": "FP32", "data": [0, 1]}
 TYPES: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
@@ -183,6 +184,51 @@ def test_predictions_and_their_problems_are_as_the_document_says(
     assert (response.status_code == 200) == (not wrong or ("explain" in wrong and (labels is not None or outputs == 1)))
     documented = OPENAPI["paths"]["/predict"]["post"]["responses"][str(response.status_code)]["content"]
     assert [*mistakes(response.get_json(), documented[response.mimetype]["schema"])] == []
+
+
+OF_DIALECTS: list[tuple[str, str, Any, int]] = [
+    # method, address, body, status
+    ("get", "/v1/models", None, 200),
+    ("get", "/v1/models/{model}", None, 200),
+    ("get", "/v1/models/{model}/versions/{version}", None, 200),
+    ("get", "/v1/models/{model}/labels/{version}", None, 404),
+    ("get", "/v1/models/{model}/metadata", None, 200),
+    ("post", "/v1/models/{model}:predict", {"instances": [[0, 1]]}, 200),
+    ("post", "/v1/models/{model}:predict", {"inputs": {"x": [[0, 1]]}}, 200),
+    ("post", "/v1/models/{model}:predict", {"instances": [[0]]}, 400),
+    ("post", "/v1/models/{model}/versions/{version}:classify", {"examples": [{"x": [0, 1]}]}, 200),
+    ("post", "/v1/models/{model}:regress", {"examples": [{"x": [0, 1]}]}, 400),
+    ("post", "/invocations", {"inputs": [[0, 1]]}, 200),
+    ("post", "/models/{model}/invocations", {"dataframe_split": {"data": [[0, 1]]}}, 200),
+    ("post", "/models/{model}/versions/{version}/invocations", {"inputs": [[0]]}, 400),
+    ("get", "/v2", None, 200),
+    ("get", "/v2/health/live", None, 200),
+    ("get", "/v2/health/ready", None, 200),
+    ("get", "/v2/models", None, 200),
+    ("get", "/v2/models/{model}", None, 200),
+    ("get", "/v2/models/{model}/versions/{version}/ready", None, 200),
+    ("get", "/v2/models/{model}/config", None, 200),
+    ("get", "/v2/models/{model}/stats", None, 200),
+    ("post", "/v2/models/{model}/infer", {"inputs": [TENSOR]}, 200),
+    ("post", "/v2/models/{model}/infer", {"inputs": []}, 400),
+    ("post", "/v2/repository/index", {}, 200),
+    ("get", "/v2/logging", None, 200),
+    ("get", "/v2/trace/setting", None, 200),
+    ("get", "/v2/systemsharedmemory/status", None, 200),
+]
+
+
+def test_answers_of_dialects_are_as_the_document_says(rest: FlaskClient, publish: Callable[..., Version]) -> None:
+    publish("xor")
+    wait_until(lambda: rest.get("/predict/signature").status_code == 200)
+
+    for method, path, body, status in OF_DIALECTS:
+        version = "nothing" if "labels" in path else "1"
+        response = rest.open(path.format(model="xor", version=version), method=method.upper(), json=body)
+
+        documented = OPENAPI["paths"][path][method]["responses"][str(status)]["content"]
+        assert response.status_code == status, (path, response.get_data(as_text=True))
+        assert [*mistakes(response.get_json(), documented[response.mimetype]["schema"], path)] == []
 
 
 def test_predictions_of_a_file_are_as_the_document_says(rest: FlaskClient, publish: Callable[..., Version]) -> None:
