@@ -153,7 +153,7 @@ class Gateway:
     def _send(
         self, answer: Answer, request: Request, route: str, start_response: StartResponse, start: float
     ) -> Iterable[bytes]:
-        if len(answer.body) >= _LEAST_PACKED and (accepted := request.header("Accept-Encoding")):
+        if len(answer.body) >= _LEAST_PACKED and answer.packable and (accepted := request.header("Accept-Encoding")):
             answer = packed_answer(answer, accepted)
         headers = [
             ("Content-Type", answer.content_type),

@@ -26,6 +26,8 @@ class Answer:
     status: int = 200
     content_type: str = JSON
     headers: Sequence[tuple[str, str]] = ()
+    packable: bool = True
+    """Whether it is sent in gzip or deflate to a caller that accepts that, if it is long enough to gain by it."""
 
 
 class Request:

@@ -88,7 +88,7 @@ class OipDialect:
             headers.append(("Allow", error.allowed))
         if error.retry_after is not None:
             headers.append(("Retry-After", str(error.retry_after)))
-        return Answer(json_bytes({"error": str(error)}), status, headers=headers)
+        return Answer(json_bytes({"error": str(error)}), status, headers=headers, packable=False)
 
     def _of_versions(self, path: str) -> Iterable[Route]:
         yield Route("GET", path, self._model)
@@ -206,7 +206,8 @@ def _texts(value: object) -> list[str]:
 
 
 def _json(value: object, status: int = 200) -> Answer:
-    return Answer(orjson.dumps(value), status)
+    """Return an answer that is not packed: tritonclient accepts any packing, and unpacks predictions alone."""
+    return Answer(orjson.dumps(value), status, packable=False)
 
 
 def _spec(spec: TensorSpec) -> dict[str, object]:

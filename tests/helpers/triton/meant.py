@@ -35,7 +35,7 @@ def unmeant(case: str, differences: Sequence[str], meant: Sequence[Meant]) -> li
     return new + gone
 
 
-CONFIGURATIONS = ("configuration of the model", "configuration of the version", "configuration of a table's model")
+CONFIGURATIONS = ("configuration of the model*", "configuration of the version", "configuration of a table's model")
 BATCHES = tuple(
     f"batch_stats.?.{stage}.count is missing" for stage in ("compute_input", "compute_infer", "compute_output")
 )

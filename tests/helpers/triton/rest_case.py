@@ -43,8 +43,8 @@ def case(name: str, *steps: Step, counted: bool = False) -> RestCase:
     return RestCase(name, steps, counted)
 
 
-def get(name: str, path: str) -> RestCase:
-    return case(name, Step("GET", path))
+def get(name: str, path: str, **headers: str) -> RestCase:
+    return case(name, Step("GET", path, headers=_header_names(headers)))
 
 
 def post(name: str, path: str, body: Any, **headers: str) -> RestCase:
@@ -54,7 +54,11 @@ def post(name: str, path: str, body: Any, **headers: str) -> RestCase:
 def post_step(path: str, body: Any, **headers: str) -> Step:
     """A request with headers such as `Content_Type`; a body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Step("POST", path, data, {name.replace("_", "-"): value for name, value in headers.items()})
+    return Step("POST", path, data, _header_names(headers))
+
+
+def _header_names(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def answers(send: Send, case: RestCase) -> Any:

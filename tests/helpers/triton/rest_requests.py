@@ -31,6 +31,7 @@ METADATA = [
     get("metadata of a model that is none", "/v2/models/nobody"),
     get("metadata of a model with an odd name", "/v2/models/%2e%2e%2fbench"),
     get("configuration of the model", "/v2/models/bench/config"),
+    get("configuration of the model, for one who accepts gzip", "/v2/models/bench/config", Accept_Encoding="gzip"),
     get("configuration of the version", "/v2/models/bench/versions/1/config"),
     get("configuration of a version that is none", "/v2/models/bench/versions/2/config"),
     get("configuration of a model that is none", "/v2/models/nobody/config"),
