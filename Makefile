@@ -126,8 +126,8 @@ soak: .venv/.dev  ## the memory of the serving processes under load; an hour
 # --load-model='*' --model-repository=FOLDER.
 TRITON ?= http://127.0.0.1:8000
 TRITON_RPC ?= 127.0.0.1:8001
-triton-record: .venv/.dev  ## records the answers of the Triton at TRITON and TRITON_RPC, with which tests compare ours
-	@PYTHONPATH=tests $(BIN)/python -m helpers.triton.record $(TRITON) $(TRITON_RPC)
+triton-record: .venv/.dev  ## records the answers of the Triton at TRITON, TRITON_RPC and TRITON_METRICS, with which tests compare ours
+	@PYTHONPATH=tests $(BIN)/python -m helpers.triton.record $(TRITON) $(TRITON_RPC) $(TRITON_METRICS)
 
 format: .venv/.dev  ## formats the code, and mends what the linter can mend
 	@$(BIN)/ruff check --quiet --fix-only

@@ -6,21 +6,27 @@ import os
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import add
 from typing import Final
 
 Series = tuple[str, ...]
 """The key of a counter: its kind, one of those below, and the values of its labels."""
+Levels = Mapping[tuple[str, ...], Sequence[float]]
+"""Numbers of a kind by their labels, without that of the process."""
 
 PREDICTIONS: Final = "predictions"  # model, version: what `Predictions` reads
 FAILURES: Final = "failures"  # model, version, reason: requests for predictions that failed, and their seconds
 WARNINGS: Final = "warnings"  # model, version, reason: cells of rows to predict that are unlike those of the training
 ANSWERS: Final = "answers"  # method, route, status: a histogram of seconds
 LOST_LINES: Final = "lost_lines"  # process: lines of the log
+LOADED: Final = "loaded"  # process id: models in its memory, and their bytes
+WAITING: Final = "waiting"  # process id, model, version: requests for predictions that wait for others
 
 OF_VERSIONS: Final = (PREDICTIONS, FAILURES, WARNINGS)
 """The kinds whose labels begin with model and version."""
+LEVELS: Final = (LOADED, WAITING)
+"""The kinds whose numbers are those of now, in one process; the numbers of all others grow."""
 BOUNDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 """Upper bounds of the histograms, in seconds; the last bucket has none."""
 WHOLE: Final = "whole"
@@ -71,6 +77,20 @@ class Counts:
         # Re-entrant: garbage collection may log in the middle of a call, and lost log lines are counted here.
         self._lock = threading.RLock()
         self._counts: dict[Series, list[float]] = {}
+        self._followed: dict[str, Callable[[], Levels]] = {}
+
+    def follow(self, kind: str, read: Callable[[], Levels]) -> None:
+        """Have the levels of a kind read by `read` from now on."""
+        self._followed[kind] = read
+
+    def levels(self) -> dict[Series, list[float]]:
+        """Return all levels as they are now."""
+        process = str(os.getpid())
+        return {
+            (kind, process, *labels): list(numbers)
+            for kind, read in self._followed.items()
+            for labels, numbers in read().items()
+        }
 
     def observe(self, series: Series, seconds: float) -> None:
         """Count one event that took `seconds`."""

@@ -17,7 +17,7 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from layerwise_service.process.counts import COUNTS, OF_VERSIONS, Counts, Series, joined
+from layerwise_service.process.counts import COUNTS, LEVELS, OF_VERSIONS, Counts, Series, joined
 from layerwise_service.process.lifecycle import at_end
 from layerwise_service.process.loops import Loop
 
@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 SOCKET = "LAYERWISE_COUNTS_FD"
 REPORT_SECONDS = 0.25  # so that what any process answers shows soon
+LEVEL_SECONDS = 1.0  # how often levels are reported that have not changed
+FORGET_SECONDS = 5.0  # after so long without a report, a process has ended, and its levels with it
 MOST_VERSIONS = 200
 """Versions with series of their own in /metrics: each takes 70 lines, and Prometheus keeps all of them."""
 IDLE_SECONDS = 900.0
@@ -45,18 +47,24 @@ class Totals:
 
     def __init__(self) -> None:
         self._totals: dict[Series, list[float]] = {}
+        self._levels: dict[Series, tuple[list[float], float]] = {}  # with the time of the report
         self._used: dict[Series, float] = {}  # models and versions, the least recently used first
 
     def add(self, report: Iterable[tuple[Series, list[float]]]) -> None:
         """Add the counts of a process since its last report."""
         for given, numbers in report:
+            if given[0] in LEVELS:
+                self._levels[given] = numbers, time.monotonic()
+                continue
             series = self._place(given) if given[0] in OF_VERSIONS else given
             known = self._totals.get(series)
             self._totals[series] = numbers if known is None else joined(series, known, numbers)
 
     def report(self) -> _Report:
-        """Return all sums."""
-        return list(self._totals.items())
+        """Return all sums, and the levels of the processes that run."""
+        oldest = time.monotonic() - FORGET_SECONDS
+        self._levels = {series: found for series, found in self._levels.items() if found[1] >= oldest}
+        return [*self._totals.items(), *((series, numbers) for series, (numbers, _) in self._levels.items())]
 
     def _place(self, series: Series) -> Series:
         """Return the series in which one of a version is counted."""
@@ -121,6 +129,8 @@ class Reporter:
         self._to = to
         self._counts = counts
         self._alone = Totals()
+        self._levels: dict[Series, list[float]] = {}  # as they were reported
+        self._levels_at = -LEVEL_SECONDS
         self._lock = threading.Lock()  # so that `totals` never runs between taking counts and sending them
         self._loop = Loop("report", self.report, every=REPORT_SECONDS)
 
@@ -132,9 +142,9 @@ class Reporter:
     def report(self, *, patience: float = 0.0) -> None:
         """Report once. If the gatherer does not listen, the counts are kept for the next report."""
         with self._lock:
-            taken = list(self._counts.take().items())
+            taken, levels = list(self._counts.take().items()), self._levels_to_report()
             if self._to is None:
-                self._alone.add(taken)
+                self._alone.add([*taken, *levels])
                 return
             deadline = time.monotonic() + patience
             for start in range(0, len(taken), _SERIES_PER_DATAGRAM):
@@ -142,6 +152,17 @@ class Reporter:
                 if not _send(self._to, part, [], deadline):
                     self._counts.put_back(taken[start:])
                     return
+            for start in range(0, len(levels), _SERIES_PER_DATAGRAM):
+                _send(self._to, levels[start : start + _SERIES_PER_DATAGRAM], [], deadline)
+
+    def _levels_to_report(self) -> _Report:
+        """Return the levels that have changed, or all once a second; those that are gone are 0."""
+        now, levels, before = time.monotonic(), self._counts.levels(), self._levels
+        gone = {series: [0.0] * len(numbers) for series, numbers in before.items() if series not in levels}
+        if now - self._levels_at >= LEVEL_SECONDS:
+            self._levels_at, before = now, {}
+        self._levels = levels
+        return [(series, numbers) for series, numbers in {**levels, **gone}.items() if before.get(series) != numbers]
 
     def totals(self) -> _Report | None:
         """Return the totals of all processes, this one's up to now; None if the gatherer does not answer."""

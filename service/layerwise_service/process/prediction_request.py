@@ -27,8 +27,8 @@ class PredictionRequest:
         "_rows",
         "_start",
         "_token",
-        "_version",
         "deadline",
+        "version",
     )
 
     def __init__(self, *, seconds: float | None = None) -> None:
@@ -36,7 +36,8 @@ class PredictionRequest:
         self._start = perf_counter()
         self.deadline = None if seconds is None else monotonic() + seconds
         """A time of `time.monotonic` until which the caller waits; None if it waits for however long it takes."""
-        self._version = ("", "")
+        self.version = ("", "")
+        """The names of model and version; empty until the version is found."""
         self._queue = self._compute = self._computed = 0.0
         self._rows = self._executions = 0.0
         self._ended = False
@@ -44,7 +45,7 @@ class PredictionRequest:
 
     def found(self, model: str, version: int) -> None:
         """Note which version is to predict."""
-        self._version = model, str(version)
+        self.version = model, str(version)
 
     def limit(self, seconds: float) -> None:
         """Note that the caller waits for `seconds` from now at most."""
@@ -88,11 +89,11 @@ class PredictionRequest:
         self._ended = True
         seconds = end - self._start
         if error is not None:
-            COUNTS.add((FAILURES, *self._version, self._reason(error)), [1.0, seconds])
+            COUNTS.add((FAILURES, *self.version, self._reason(error)), [1.0, seconds])
         elif self._rows:
             decode = self._computed - self._start - self._queue - self._compute
             stages = (seconds, self._queue, decode, self._compute, end - self._computed)
-            COUNTS.predicted(*self._version, stages, rows=self._rows, executions=self._executions)
+            COUNTS.predicted(*self.version, stages, rows=self._rows, executions=self._executions)
 
     def _reason(self, error: BaseException) -> str:
         if isinstance(error, ServiceError):

@@ -14,6 +14,7 @@ from layerwise_service.process.counts import (
     ANSWERS,
     BOUNDS,
     FAILURES,
+    LOADED,
     LOST_LINES,
     PREDICTIONS,
     STAGES,
@@ -67,6 +68,9 @@ class _Families(Collector):
             ["model", "version", "reason"],
             failures,
         )
+        loaded = [sum(numbers) for numbers in zip((0.0, 0.0), *self._kinds[LOADED].values(), strict=True)]
+        yield gauge("layerwise_loaded_models", "Models in memory, in all processes together", {"": loaded[0]})
+        yield gauge("layerwise_loaded_bytes", "Bytes of the models in memory", {"": loaded[1]})
         unusual = {labels: numbers[0] for labels, numbers in self._kinds[WARNINGS].items()}
         yield _counter(
             "layerwise_predict_warnings",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from layerwise_service.process.counts import FAILURES, PREDICTIONS, WHOLE, Predictions, Series
+from layerwise_service.process.counts import FAILURES, PREDICTIONS, WAITING, WHOLE, Predictions, Series
 
 _CANCELED, _REJECTED, _BACKEND, _OTHER = _REASONS = ("CANCELED", "REJECTED", "BACKEND", "OTHER")
 _REASON_OF: Mapping[str, str] = {
@@ -13,8 +13,12 @@ _REASON_OF: Mapping[str, str] = {
     "DEADLINE_EXCEEDED": _REJECTED,
     "RESOURCE_EXHAUSTED": _REJECTED,
     "TOO_MANY_LARGE_REQUESTS": _REJECTED,
+    "TOO_MANY_WAITING": _REJECTED,
     "UNAVAILABLE": _REJECTED,
     "INTERNAL": _BACKEND,
+    "MODEL_DAMAGED": _BACKEND,
+    "MODEL_MISSING": _BACKEND,
+    "MODEL_NOT_REPRODUCED": _BACKEND,
     "OUTPUT_NOT_FINITE": _BACKEND,
 }
 """Triton's word for a reason; for all others it is OTHER."""
@@ -74,6 +78,7 @@ def triton_exposition(totals: Iterable[tuple[Series, Sequence[float]]]) -> bytes
     The library for that format would add `_total` to the names of counters, which Triton's do not have.
     """
     predictions: dict[tuple[str, str], Predictions] = {}
+    waiting: defaultdict[tuple[str, str], float] = defaultdict(float)
     failures: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(lambda: dict.fromkeys(_REASONS, 0.0))
     for (kind, *labels), numbers in totals:
         if kind in (PREDICTIONS, FAILURES) and labels[0]:
@@ -83,6 +88,8 @@ def triton_exposition(totals: Iterable[tuple[Series, Sequence[float]]]) -> bytes
                 predictions[model, version] = Predictions(numbers)
             for reason in reasons:
                 failures[model, version][_REASON_OF.get(reason, _OTHER)] += numbers[0]
+        elif kind == WAITING:
+            waiting[labels[1], labels[2]] += numbers[0]
     lines: list[str] = []
 
     def begin(name: str, documentation: str, kind: str) -> None:
@@ -101,6 +108,10 @@ def triton_exposition(totals: Iterable[tuple[Series, Sequence[float]]]) -> bytes
     for model, version in predictions:
         for reason, count in failures[model, version].items():
             add(name, count, model=model, reason=reason, version=version)
+    name = "nv_inference_pending_request_count"
+    begin(name, "Instantaneous number of pending requests awaiting execution per-model.", "gauge")
+    for model, version in predictions:
+        add(name, waiting[model, version], model=model, version=version)
     return "".join(f"{line}\n" for line in lines).encode()
 
 

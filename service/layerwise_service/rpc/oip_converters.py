@@ -37,6 +37,8 @@ def read_infer_request(request: oip.ModelInferRequest) -> InferRequest:
     """Return the request. Raises `InvalidRequest`."""
     if request.parameters:
         check_parameters(request.parameters)
+        if "timeout" in request.parameters and (microseconds := request.parameters["timeout"].int64_param) > 0:
+            current_request().limit(microseconds / 1e6)
     raw = request.raw_input_contents
     if raw:
         tensors = _raw_tensors(request, raw)

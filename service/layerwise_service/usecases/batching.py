@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from layerwise import MLP
 from layerwise_service.errors import Unavailable
+from layerwise_service.process.counts import Levels
 from layerwise_service.process.prediction_request import PredictionRequest, current_request, too_late
 
 LEAST_PARAMETERS = 400_000
@@ -81,6 +82,13 @@ class Batches:
                 batcher = self._batchers[network] = Batcher(self._slots)
         return batcher.compute(network, rows)
 
+    def waiting(self) -> Levels:
+        """Return how many requests wait now, by model and version."""
+        with self._lock:
+            batchers = list(self._batchers.values())
+        found = Counter(version for batcher in batchers for version in batcher.waiting())
+        return {version: (count,) for version, count in found.items()}
+
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
@@ -124,6 +132,11 @@ class Batcher:
         if waiter.found is None:
             waiter.request.check()
         return waiter.found or self._run(network, rows, start, counted=False)
+
+    def waiting(self) -> list[tuple[str, str]]:
+        """Return the model and the version of each request that waits."""
+        with self._lock:
+            return [each.request.version for each in self._waiting]
 
     def _enqueue(self, rows: Floats, now: float) -> _Waiter:
         """Raises `Unavailable`."""

@@ -9,6 +9,7 @@ from collections.abc import Collection
 import numpy as np
 
 from layerwise import MLP
+from layerwise_service.process.counts import Levels
 from layerwise_service.process.sizes import held_bytes
 from layerwise_service.stores.artifact_store import ArtifactStore
 
@@ -40,6 +41,10 @@ class LoadedModels:
         """Return a model that is loaded, or None."""
         with self._lock:
             return next((model for model, _ in self._loaded.values()), None)
+
+    def levels(self) -> Levels:
+        """Return how many models are loaded, and their bytes."""
+        return {(): (len(self._loaded), self._bytes)}
 
     def kept(self, artifact: str) -> MLP | None:
         """Return the model if it is loaded."""

@@ -20,7 +20,7 @@ from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.models import Signature, SignatureColumn
 from layerwise_service.domain.tables import encoded, listed
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
-from layerwise_service.process.counts import COUNTS, WARNINGS
+from layerwise_service.process.counts import COUNTS, LOADED, WAITING, WARNINGS
 from layerwise_service.process.prediction_request import current_request
 from layerwise_service.usecases.batching import Batches, Computed, joined_parts
 from layerwise_service.usecases.explanation import check_explained, explained, most_explained
@@ -134,6 +134,8 @@ class VersionPredictor:
         self.resolver = resolver
         self._models = models
         self._batches = Batches(slots)
+        COUNTS.follow(LOADED, self._models.levels)
+        COUNTS.follow(WAITING, self._batches.waiting)
         self._max_rows = max_rows
         self._max_values = max_values
         resolver.changed = self._models.keep_only

@@ -1,4 +1,6 @@
-"""Record a running Triton's answers: `python -m helpers.triton.record http://127.0.0.1:8000 127.0.0.1:8001`.
+"""Record a running Triton's answers, and the names of its metrics.
+
+`python -m helpers.triton.record http://127.0.0.1:8000 127.0.0.1:8001 http://127.0.0.1:8002/metrics`
 
 The Triton must serve the models of `helpers.triton.served` with `--model-control-mode=explicit`.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import sys
+import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -56,6 +59,23 @@ def record_rpc(address: str) -> None:
         save("rpc", {case.name: rpc_answers(stub, case) for case in RPC_CASES})
 
 
+def form_of_metrics(text: str, model: str) -> list[str]:
+    """Names, types and labels of the metrics of inference of version 1 of `model`, which is called MODEL; no numbers.
+
+    Labels are in the order of their names, lines in that of the alphabet.
+    """
+    lines = [line.partition(" # ")[0] for line in text.splitlines() if "nv_inference_" in line]
+    given = f'model="{model}"'
+    own = [line.rpartition(" ")[0].replace(given, 'model="MODEL"') for line in lines if given in line]
+    return sorted([line for line in lines if line.startswith("#")] + [each for each in own if 'version="1"' in each])
+
+
+def record_metrics(address: str) -> None:
+    with urllib.request.urlopen(address, timeout=20) as response:
+        save("metrics", {"lines": form_of_metrics(response.read().decode(), "bench")})
+
+
 if __name__ == "__main__":
     record_rest(sys.argv[1])
     record_rpc(sys.argv[2])
+    record_metrics(sys.argv[3])

@@ -17,15 +17,26 @@ from prometheus_client.parser import text_string_to_metric_families
 from layerwise_service.process.counts import (
     ANSWERS,
     FAILURES,
+    LOADED,
     LOST_LINES,
     PREDICTIONS,
     STAGES,
+    WAITING,
     WARNINGS,
     Counts,
     Predictions,
     Series,
 )
-from layerwise_service.process.gathering import IDLE_SECONDS, MOST_VERSIONS, OTHER, SOCKET, Gatherer, Reporter, Totals
+from layerwise_service.process.gathering import (
+    FORGET_SECONDS,
+    IDLE_SECONDS,
+    MOST_VERSIONS,
+    OTHER,
+    SOCKET,
+    Gatherer,
+    Reporter,
+    Totals,
+)
 from layerwise_service.process.telemetry import exposition
 
 VERSION: Series = (PREDICTIONS, "iris", "1")
@@ -182,6 +193,45 @@ def test_versions_beyond_a_bound_are_counted_together_until_others_were_idle(mon
     assert (PREDICTIONS, "iris", "1") not in found  # the longest idle
     assert (WARNINGS, "iris", "1", "GAP") not in found
     assert len(found) == 2 * (MOST_VERSIONS + 1)
+
+
+def test_levels_are_those_of_now_in_the_processes_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [1000.0]
+    monkeypatch.setattr("layerwise_service.process.gathering.time.monotonic", lambda: seconds[0])
+    counts = Counts()
+    reporter = Reporter(None, counts)
+    waiting: dict[tuple[str, ...], list[float]] = {("iris", "1"): [3.0]}
+    counts.follow(LOADED, lambda: {(): [2.0, 1000.0]})
+    counts.follow(WAITING, lambda: waiting)
+    own = str(os.getpid())
+
+    assert totals(reporter) == {(LOADED, own): [2.0, 1000.0], (WAITING, own, "iris", "1"): [3.0]}
+    waiting.clear()
+    assert totals(reporter)[WAITING, own, "iris", "1"] == [0.0]
+    seconds[0] += FORGET_SECONDS - 1
+    assert totals(reporter)[LOADED, own] == [2.0, 1000.0]
+    seconds[0] += FORGET_SECONDS - 1  # reported again meanwhile, though it has not changed
+    assert totals(reporter)[LOADED, own] == [2.0, 1000.0]
+    assert not any(series[0] == WAITING for series in totals(reporter))
+
+
+def test_levels_of_several_processes_are_added_up_until_a_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [1000.0]
+    monkeypatch.setattr("layerwise_service.process.gathering.time.monotonic", lambda: seconds[0])
+    kept = Totals()
+    kept.add([((LOADED, "7"), [2.0, 1000.0]), ((WAITING, "7", "iris", "1"), [3.0])])
+    seconds[0] += 4
+    kept.add([((LOADED, "8"), [1.0, 500.0]), ((PREDICTIONS, "iris", "1"), [0.0] * 73)])
+
+    both = exposition(kept.report()).decode()
+    seconds[0] += FORGET_SECONDS - 2
+    one = exposition(kept.report()).decode()
+
+    assert "layerwise_loaded_models 3.0\n" in both
+    assert "layerwise_loaded_bytes 1500.0\n" in both
+    assert 'nv_inference_pending_request_count{model="iris",version="1"} 3\n' in both
+    assert "layerwise_loaded_bytes 500.0\n" in one
+    assert 'nv_inference_pending_request_count{model="iris",version="1"} 0\n' in one
 
 
 def test_prometheus_reads_what_is_shown() -> None:

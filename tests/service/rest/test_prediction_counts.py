@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from helpers.metrics import Sample, growth, series
+from helpers.metrics import Sample, growth, samples, series
 from helpers.published import publish
 from helpers.rest_clients import running_rest
 from helpers.service_values import ROWS
+from helpers.triton.record import form_of_metrics, load
 from helpers.ways import GOOD, WAYS, Way
 from layerwise import MLP, Architecture, Layer, Plan, fit
 from layerwise_service.process.counts import STAGES
@@ -90,6 +91,21 @@ def test_an_error_counts_for_its_reason_and_for_the_version_if_that_was_found(re
     (errors,) = [name for name, _ in unreadable.items() if name[0] == "layerwise_predict_errors_total"]
     assert unreadable[errors] == 1
     assert {*errors[1]} > {*NOBODY.items()}
+
+
+def test_metrics_have_the_names_types_and_labels_of_tritons(rest: FlaskClient) -> None:
+    post(rest, "/predict", WAYS[0].body(GOOD))
+
+    assert form_of_metrics(rest.get("/metrics").get_data(as_text=True), "xor") == load("metrics")["lines"]
+
+
+def test_models_in_memory_are_counted_with_their_bytes(rest: FlaskClient) -> None:
+    post(rest, "/predict", WAYS[0].body(GOOD))
+
+    found = samples(rest.get("/metrics").get_data(as_text=True))
+
+    assert found[series("layerwise_loaded_models")] == 1
+    assert 100 < found[series("layerwise_loaded_bytes")] < 100_000
 
 
 def test_names_that_callers_invent_make_no_series(rest: FlaskClient) -> None:
