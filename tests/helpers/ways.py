@@ -15,8 +15,10 @@ GOOD = "[[0, 1], [1, 1]]"
 class Way:
     """A way to send rows of numbers to the model `xor`, a network with two inputs.
 
-    `template` is the body, with ROWS for a list of rows. An error has the text at `error` in the answer. With `places`
-    it names the row and the column that is wrong.
+    - `template` is the body, with ROWS for a list of rows, and COUNT for their number.
+    - `error` is the name of an error's text in the answer. With `places` it names the row and the column.
+    - `not_finite` is the status of an error about an answer that is not finite.
+    - `accepts` are those of `wrong_bodies`, and an unknown parameter, that this way takes as the original does.
     """
 
     name: str
@@ -24,10 +26,21 @@ class Way:
     template: str = '{"instances": ROWS}'
     error: str = "error"
     places: bool = True
+    not_finite: int = 422
+    accepts: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
 
     def body(self, rows: str) -> bytes:
-        return self.template.replace("ROWS", rows).encode()
+        return self.template.replace("COUNT", str(rows.count("[") - 1)).replace("ROWS", rows).encode()
+
+    def predictions(self, answer: Any) -> list[Any]:
+        """What is answered for each row: probabilities by some ways, labels by others."""
+        if self.name != "oip":
+            (values,) = [answer[name] for name in ("predictions", "outputs") if name in answer]
+            return list(values)
+        (tensor,) = [each for each in answer["outputs"] if each["name"] == "probabilities"]
+        rows, classes = tensor["shape"]
+        return [tensor["data"][row * classes : (row + 1) * classes] for row in range(rows)]
 
     def message(self, answer: Any) -> str:
         found = answer[self.error]
@@ -50,6 +63,14 @@ WAYS = [
     ),
     Way("mlflow-instances", _MLFLOW, error="message"),
     Way("mlflow-inputs", _MLFLOW, '{"inputs": ROWS}', "message"),
+    Way(
+        "oip",
+        "/v2/models/xor/infer",
+        '{"inputs": [{"name": "input", "datatype": "FP32", "shape": [COUNT, 2], "data": ROWS}]}',
+        places=False,
+        not_finite=400,
+        accepts=("an unknown field", "bytes that are not UTF-8", "another type", "an unknown parameter"),
+    ),
     Way("mlflow-named-inputs", "/serving-endpoints/xor/invocations", '{"inputs": {"a": ROWS}}', "message"),
 ]
 WAYS_OF_OBJECTS = [
@@ -119,7 +140,7 @@ def wrong_bodies(way: Way) -> list[tuple[str, bytes, dict[str, str], int | None]
         ("packed, but not said so", gzip.compress(good, mtime=0), {}, 400),
         ("said to be packed", good, {"Content-Encoding": "gzip"}, 400),
         ("cut off while packed", gzip.compress(good, mtime=0)[:-9], {"Content-Encoding": "gzip"}, 400),
-        ("an unknown packing", good, {"Content-Encoding": "br"}, 415),
+        ("an unknown packing", good, {"Content-Encoding": "br"}, None),
         ("a gzip bomb", gzip.compress(bytes(80 * 2**20), 1), {"Content-Encoding": "gzip"}, 413),
         ("beyond the limit", b" " * (33 * 2**20), {}, 413),
         ("another type", good, {"Content-Type": "text/plain"}, 415),

@@ -19,6 +19,8 @@ from layerwise_service.settings import Settings
 
 CLASSES = ("no", "yes", "who knows")
 ALL = WAYS + WAYS_OF_OBJECTS
+PROBABILITIES = {"tf-rows", "tf-columns", "tf-named-columns", "oip"}
+"""The ways that answer the probabilities of a classifier; others answer labels."""
 
 
 def fitted(outputs: int, loss: str, *, scale: float = 1.0) -> tuple[MLP, Plan]:
@@ -56,8 +58,7 @@ def test_63_predictions_for_the_same_rows_are_equal_in_every_dialect(rest: Flask
     status, found = send(rest, way, way.body(GOOD))
 
     assert status == 200, found
-    (values,) = [found[name] for name in ("predictions", "outputs") if name in found]
-    assert values == wanted["probabilities" if way.name.startswith("tf-") else "predictions"]
+    assert way.predictions(found) == wanted["probabilities" if way.name in PROBABILITIES else "predictions"]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
@@ -68,8 +69,7 @@ def test_63_predictions_for_many_rows_are_equal_in_every_dialect(rest: FlaskClie
     status, found = send(rest, way, way.body(json.dumps(rows)))
 
     assert status == 200, found
-    (values,) = [found[name] for name in ("predictions", "outputs") if name in found]
-    assert values == wanted["probabilities" if way.name.startswith("tf-") else "predictions"]
+    assert way.predictions(found) == wanted["probabilities" if way.name in PROBABILITIES else "predictions"]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
@@ -91,6 +91,9 @@ def test_59_60_62_wrong_bodies_are_refused_in_every_dialect(rest: FlaskClient, w
     for what, body, headers, wanted in wrong_bodies(way):
         status, answer = send(rest, way, body, headers)
 
+        if what in way.accepts:
+            assert status == 200, (what, answer)
+            continue
         assert status == wanted or (wanted is None and 400 <= status < 500), (what, status, answer)
         assert way.message(answer), what
         assert "Traceback" not in way.message(answer)
@@ -103,7 +106,7 @@ def test_61_an_answer_that_is_not_finite_is_an_error_in_every_dialect(rest: Flas
 
     status, answer = send(rest, wild, wild.body(rows))
 
-    assert status == 422, answer
+    assert status == way.not_finite, answer
     assert "NaN or infinity for this row" in way.message(answer)
     assert f"[{int(way in WAYS)}]: " in way.message(answer)
 
@@ -117,6 +120,7 @@ def test_names_and_methods_that_are_none_are_refused_in_the_dialects_own_shape(r
     assert answer.status_code == 405
     assert "POST" in way.message(answer.get_json())
     assert answer.headers["Allow"] == "OPTIONS, POST"
-    unknown = rest.post(f"{way.path}?colour=red", data=way.body(GOOD))
-    assert unknown.status_code == 400
-    assert "colour" in way.message(unknown.get_json())
+    if "an unknown parameter" not in way.accepts:
+        unknown = rest.post(f"{way.path}?colour=red", data=way.body(GOOD))
+        assert unknown.status_code == 400
+        assert "colour" in way.message(unknown.get_json())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,8 +84,14 @@ class InputTensor:
             raise self.error(f"expected raw bytes, since {self.datatype} has no other form, got numbers")
         dtype = self._dtype()
         if dtype.kind == "f":
-            with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, and are refused with their row
-                return np.array(self.given, np.float64).astype(dtype)
+            try:
+                with np.errstate(
+                    over="ignore"
+                ):  # numbers beyond float32 become infinite, and are refused with their row
+                    return np.array(self.given, np.float64).astype(dtype)
+            except OverflowError as error:  # a whole number of hundreds of digits
+                index = next(index for index, value in enumerate(self.given) if abs(value) > sys.float_info.max)
+                raise self.error("expected a finite number, got one beyond every float", index) from error
         if dtype.kind != "b":
             limits = np.iinfo(dtype)
             for index, value in enumerate(self.given):
