@@ -15,6 +15,7 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from helpers.waiting import wait_until
 from layerwise_proto.json_form import to_message
 from layerwise_proto.v1 import tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
@@ -70,10 +71,14 @@ def running_rpc(
             yield address, stop
         finally:
             stop()
-    left = [
-        other.name for other in threading.enumerate() if other not in before and not other.name.startswith("Thread")
-    ]
-    assert left == []  # what the server was built on ends with it
+
+    def left() -> list[str]:
+        new = set(threading.enumerate()) - before
+        return [thread.name for thread in new if not thread.name.startswith("Thread")]
+
+    # what the server was built on ends with it; a check of readiness ends by itself, however slow the disk is
+    wait_until(lambda: not left() or set(left()) != {"readiness"})
+    assert left() == []
 
 
 def tensor(array: Any) -> tensors_pb2.Tensor:
