@@ -179,7 +179,7 @@ def _given(tensor: _Input) -> Sequence[Any]:
             return found if decoder is _FLOATS else [number for row in found for number in row]
     try:
         nested: Any = msgspec.json.decode(tensor.data)
-    except msgspec.DecodeError as error:  # a number that no float holds
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a number that no float holds, a text that is none
         raise InvalidRequest(f"the data of input '{tensor.name[:64]}' cannot be read: {error}") from error
     if not isinstance(nested, list):
         raise InvalidRequest(f"expected the data of input '{tensor.name[:64]}' as a list, got another value")

@@ -120,6 +120,13 @@ def test_59_columns_that_are_wrong_are_refused(columns: list[Any], rest: FlaskCl
     assert refused(rest, json.dumps({"inputs": columns}).encode(), path=TABLE) == 400
 
 
+@pytest.mark.parametrize("text", [b"r\xffd", b"\xed\xa0\x80", b"\\ud800"])
+def test_59_a_cell_that_is_no_text_is_refused(text: bytes, rest: FlaskClient) -> None:
+    body = json.dumps({"inputs": [SIZE, COLOUR, FRESH]}).encode()
+
+    assert refused(rest, body.replace(b"red", text), path=TABLE) == 400
+
+
 @pytest.mark.parametrize("path", ["repository/index", "repository/models/bench/load", "logging", "trace/setting"])
 def test_59_settings_and_calls_of_the_repository_refuse_what_is_no_json(path: str, rest: FlaskClient) -> None:
     for body in (b"{", b"\xff", b'{"a": NaN}', b"[" * 100_000, b"{}{}"):
@@ -212,3 +219,22 @@ def test_a_body_that_is_changed_at_random_is_answered_or_refused(path: str, muta
             sent = mutate(draw, body)
             if rest.post(path, data=sent, headers=dict(headers)).status_code != 200:
                 refused(rest, sent, path=path, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["..", "%2e%2e%2fbench", "a%2Fb", "%00", "a" * 5_000, "%EF%BC%A2ENCH", ".bench", "b%23%3F", "bench%0A", "%FF"],
+)
+def test_47_names_and_versions_that_are_none_are_not_found(name: str, rest: FlaskClient) -> None:
+    for place in (f"models/{name}", f"models/bench/versions/{name}"):
+        for method, path, body in (
+            ("GET", place, b""),
+            ("GET", f"{place}/config", b""),
+            ("GET", f"{place}/ready", b""),
+            ("GET", f"{place}/stats", b""),
+            ("POST", f"{place}/infer", TEXT.encode()),
+        ):
+            response = rest.open(f"/v2/{path}", method=method, data=body)
+            assert response.status_code in (400, 404), (method, path)
+            assert list(json.loads(response.get_data())) == ["error"]
+            assert len(response.get_data()) < 2_000

@@ -123,3 +123,32 @@ def test_a_stream_that_is_changed_at_random_answers_each_request(stub: Stub) -> 
 
     assert [answer.infer_response.id for answer in answers] == [sent.id for sent in requests]
     assert any(answer.error_message for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "../bench", "%2e%2e", "a/b", "\0", "a" * 5_000, "ＢＥＮＣＨ", ".bench", "b#?", "bench\n"]
+)
+def test_47_names_and_versions_that_are_none_are_not_found(name: str, stub: Stub) -> None:
+    asked: list[Any] = [
+        lambda: stub.ModelMetadata(oip.ModelMetadataRequest(name=name)),
+        lambda: stub.ModelConfig(oip.ModelConfigRequest(name=name)),
+        lambda: stub.ModelInfer(request(model=name)),
+        lambda: stub.RepositoryModelLoad(oip.RepositoryModelLoadRequest(model_name=name)),
+    ]
+    if name:  # without a version the latest is meant, and without a model the statistics of all
+        asked += [
+            lambda: stub.ModelMetadata(oip.ModelMetadataRequest(name="bench", version=name)),
+            lambda: stub.ModelInfer(request(model_version=name)),
+            lambda: stub.ModelStatistics(oip.ModelStatisticsRequest(name=name)),
+            lambda: stub.ModelStatistics(oip.ModelStatisticsRequest(name="bench", version=name)),
+        ]
+    for ask in asked:
+        with pytest.raises(grpc.RpcError) as caught:
+            ask()
+        failed: Any = caught.value
+        assert failed.code() in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT), failed
+        assert len(failed.details()) < 2_000
+    assert not stub.ModelReady(oip.ModelReadyRequest(name=name)).ready
+    stub.RepositoryModelUnload(
+        oip.RepositoryModelUnloadRequest(model_name=name)
+    )  # as in Triton: there is none to unload
