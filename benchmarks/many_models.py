@@ -16,8 +16,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +34,15 @@ from layerwise_service.wiring import open_stores
 
 INPUTS = 30
 CALLS = 200  # through one connection
+THREADS = 16
 
 
 def small_networks(count: int) -> Iterator[tuple[str, MLP]]:
     """Yield different networks 30-64-64-2, with the names model-0, model-1 and so on."""
-    network = MLP(Architecture(INPUTS, (Layer(64, "relu"), Layer(64, "relu"), Layer(2))), seed=0)
-    network.plan, network.labels = Plan(), ("no", "yes")
+    layers = Layer(64, "relu"), Layer(64, "relu"), Layer(2)
     for number in range(count):
-        network.parameters[-1] = number  # the files differ
+        network = MLP(Architecture(INPUTS, layers), seed=number)
+        network.plan, network.labels = Plan(), ("no", "yes")
         yield f"model-{number}", network
 
 
@@ -61,7 +64,15 @@ def publish(settings: Settings, networks: Iterator[tuple[str, MLP]], *, features
     new = NewJob("none", {}, {}, dataset.sha256, "accuracy", fingerprint="f")
     job = stores.jobs.submit(new, dataset, max_open=settings.max_queued_jobs)
     stores.jobs.cancel(job.id)
-    files = [(name, network.parameters.size, stores.artifacts.keep_model(network)) for name, network in networks]
+
+    def keep(named: tuple[str, MLP]) -> tuple[str, int, tuple[str, int]]:
+        name, network = named
+        return name, network.parameters.size, stores.artifacts.keep_model(network)
+
+    files: list[tuple[str, int, tuple[str, int]]] = []
+    with ThreadPoolExecutor(THREADS) as threads:  # each waits for the disk most of the time
+        while some := list(islice(networks, 100)):
+            files += threads.map(keep, some)
     with stores.database.write() as connection:
         for name, parameters, (sha256, size) in files:
             insert_version(

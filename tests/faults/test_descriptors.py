@@ -24,7 +24,7 @@ def test_a_service_without_descriptors_recovers_when_there_are_some_again(tmp_pa
         X, y = datasets.load("iris")
         network = {"layers": [{"units": 4, "activation": "relu"}]}
         client.train("iris", network, X, y, plan={"epochs": 1}, progress=False).wait(timeout=60)
-        wait_until(lambda: len(answering(service)) == 3, what="both REST processes serve")
+        wait_until(lambda: len(answering(service)) == 4, what="both REST processes serve")
         before = answering(service)
 
         with starved(before), ExitStack() as held:
@@ -45,7 +45,7 @@ def test_a_service_without_descriptors_recovers_when_there_are_some_again(tmp_pa
 
 
 def answering(service: Service) -> set[int]:
-    """The rpc process, and the REST processes that answer requests: those that have the database open."""
+    """The rpc processes, and the REST processes that answer requests: those that have the database open."""
     return set(service.pids("rpc")) | {
         pid for pid in service.rest_pids() if any("layerwise.db" in name for name in open_files(pid))
     }

@@ -212,7 +212,8 @@ def test_the_regression_of_a_killed_worker_ends_with_the_same_bits(tmp_path: Pat
 def test_a_process_that_is_frozen_while_it_holds_the_database_is_ended_and_the_job_continues(
     tmp_path: Path, undisturbed: str, part: str
 ) -> None:
-    with running_service(tmp_path / "home", LAYERWISE_LEASE_SECONDS="1.5") as service, service.client() as client:
+    settings = {"LAYERWISE_LEASE_SECONDS": "1.5", "LAYERWISE_RPC_PROCESSES": "1"}
+    with running_service(tmp_path / "home", **settings) as service, service.client() as client:
         job = train(client)
         wait_until(lambda: has_begun(job))
         (frozen,) = service.pids(part)
