@@ -88,6 +88,15 @@ def test_a_packed_body_that_cannot_be_unpacked_is_refused(
     assert coding.partition(",")[0] in problem["detail"]
 
 
+@pytest.mark.parametrize("megabytes", [33, 100])
+def test_60_the_sender_of_a_body_beyond_the_limit_can_read_the_answer(service: Service, megabytes: int) -> None:
+    body = bytes(megabytes * 2**20)
+
+    status, problem = post(service, body)
+
+    assert (status, problem["reason"]) == (413, "BODY_TOO_LARGE")
+
+
 def test_62_a_gzip_bomb_is_refused_before_it_is_unpacked_whole(service: Service) -> None:
     status, problem = post(service, gzip.compress(bytes(20 * LIMIT), 1), **{"Content-Encoding": "gzip"})
 

@@ -12,7 +12,7 @@ from layerwise_service.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 JSON = "application/json"
 
-_DRAINED = 64 * 2**20  # bytes of a body beyond the limit that are read and dropped, so that its sender reads the answer
+_DRAINED = 128 * 2**20  # bytes of a body beyond the limit that are read and dropped, so that its sender reads the answer
 _CHUNK = 2**20
 _CODINGS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """By the name of a content coding: zlib's `wbits`."""
