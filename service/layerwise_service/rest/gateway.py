@@ -8,11 +8,11 @@ and the headers of every answer.
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from random import getrandbits
 from typing import Any, Protocol
 
 import structlog
@@ -92,6 +92,8 @@ class Gateway:
         self._max_body_bytes = max_body_bytes
         self.dialects = tuple(dialects)
         self._root = _Place()
+        self._fixed: dict[str, tuple[_Place, dict[str, str]]] = {}
+        """The places without parameters, by their paths: `_find` would find them as well, but not as fast."""
         self._prefixes = {dialect.prefix: dialect for dialect in dialects if dialect.prefix}
         for dialect in dialects:
             for route in dialect.routes:
@@ -101,9 +103,9 @@ class Gateway:
         """Answer a request, as PEP 3333 says."""
         start = time.perf_counter()
         given: str = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if given and _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id = given if given and _GIVEN_ID.fullmatch(given) else f"{getrandbits(64):016x}"
         request = Request(environ, request_id=request_id, max_body_bytes=self._max_body_bytes)
-        place, names = _find(self._root, _steps(request.path), 0) or (None, {})
+        place, names = self._fixed.get(request.path) or _find(self._root, _steps(request.path), 0) or (None, {})
         try:
             if request.path not in PROBES:
                 self._hosts.check(environ)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from layerwise.checks import shown
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.rest.json_limits import count_byte
 
 LEAST_BYTES = 2**16
 """Smaller bodies are read as fast in the usual way."""
@@ -46,7 +47,7 @@ def read_many_numbers(body: bytes, rows_field: str) -> tuple[dict[str, Any], NDA
         others = {name: _plain(document[name]) for name in names if name != rows_field}
         lists = sum(isinstance(other, list) for other in others.values())
         # as_buffer flattens: as many brackets as rows, and equal lengths, rule out lists in rows
-        if body.count(b"[") != len(rows) + 1 + lists or values.size != len(rows) * width:
+        if count_byte(body, b"[") != len(rows) + 1 + lists or values.size != len(rows) * width:
             return None
         if any(len(row) != width for row in cast("Iterable[Any]", rows)):  # a number has no length
             return None

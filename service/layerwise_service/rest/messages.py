@@ -12,7 +12,9 @@ from layerwise_service.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 JSON = "application/json"
 
-_DRAINED = 128 * 2**20  # bytes of a body beyond the limit that are read and dropped, so that its sender reads the answer
+_DRAINED = (
+    128 * 2**20
+)  # bytes of a body beyond the limit that are read and dropped, so that its sender reads the answer
 _CHUNK = 2**20
 _CODINGS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """By the name of a content coding: zlib's `wbits`."""
@@ -52,7 +54,7 @@ class Request:
     def mimetype(self) -> str:
         """The type of the body, in lower case and without parameters; "" if the request does not say it."""
         given: str = self.environ.get("CONTENT_TYPE") or ""
-        return given.partition(";")[0].strip().lower()
+        return given if given == JSON else given.partition(";")[0].strip().lower()
 
     def query(self, *known: str) -> dict[str, str]:
         """Return the query parameters. Raises `InvalidRequest` for one that is not `known`, or is given twice."""
