@@ -78,6 +78,7 @@ def test_a_body_may_be_packed(service: Service, coding: str, pack: Callable[[byt
         ("br", BODY, 415),
         ("gzip, gzip", gzip.compress(gzip.compress(BODY)), 415),
     ],
+    ids=["header-alone", "not-packed", "cut-off", "other-coding", "unknown-coding", "packed-twice"],
 )
 def test_a_packed_body_that_cannot_be_unpacked_is_refused(
     service: Service, coding: str, body: bytes, status: int
