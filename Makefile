@@ -11,7 +11,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-clients test-faults test-parity soak triton-record lint check proto compose-test clean
+.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-clients test-faults test-parity soak triton-record lint check proto openapi compose-test clean
 .PHONY: bench-train bench-train-check bench-tables bench-serving bench-defaults bench-quality bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
@@ -191,6 +191,11 @@ proto: OUT ?= .
 proto: .venv-proto/.made  ## the code generated from the .proto files
 	@cd proto && $(PROTOC) --python_out=$(OUT) --mypy_out=quiet:$(OUT) $(PROTOS:proto/%=%)
 	@cd proto && $(PROTOC) --grpc_python_out=$(OUT) --mypy_grpc_out=quiet:$(OUT) $(SERVICES:proto/%=%)
+
+openapi: .venv/.dev  ## docs/openapi.json, the document of the REST API
+	@$(BIN)/python -c 'import json; from layerwise_service.rest.openapi import OPENAPI as found; \
+	  print(json.dumps(found, indent=1, ensure_ascii=False))' >.venv/openapi.json
+	@mv .venv/openapi.json docs/openapi.json
 
 clean:  ## removes all that was installed and cached
 	@rm -rf .venv .venv-proto .venv-parity .venv-clients .venv-lowest .venv-313 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

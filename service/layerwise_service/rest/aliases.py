@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from flask import Blueprint, Response, request
+from werkzeug.routing import BaseConverter
 
 from layerwise_service.domain.aliases import Condition
 from layerwise_service.rest.bodies import read_json
@@ -27,30 +28,36 @@ class MoveBody(ConditionBody, forbid_unknown_fields=True, kw_only=True):
     version: int
 
 
+class AliasInPath(BaseConverter):
+    """An alias in a path. What is behind a colon is a verb."""
+
+    regex = "[^/:]+"
+
+
 def alias_routes(aliases: Aliases) -> Blueprint:
     """Return the routes, which call these use-cases."""
     routes = Blueprint("aliases", __name__, url_prefix="/api/models/<model>/aliases")
 
-    @routes.put("/<alias>")
+    @routes.put("/<alias:alias>")
     def set_alias(model: str, alias: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query()
         body = read_json(MoveBody, _request())
         return json_response(model_json(aliases.set(model, alias, body.version, _condition(body))))
 
-    @routes.post("/<alias>:rollback")
+    @routes.post("/<alias:alias>:rollback")
     def rollback_alias(model: str, alias: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query()
         body = read_json(ConditionBody, _request()) if _has_body() else ConditionBody()
         return json_response(model_json(aliases.rollback(model, alias, _condition(body))))
 
-    @routes.delete("/<alias>")
+    @routes.delete("/<alias:alias>")
     def delete_alias(model: str, alias: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query("expected", "request_id")
         expected = whole_number("expected") if "expected" in request.args else None
         aliases.delete(model, alias, Condition(expected, request.args.get("request_id")))
         return Response(status=204)
 
-    @routes.get("/<alias>/moves")
+    @routes.get("/<alias:alias>/moves")
     def list_moves(model: str, alias: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query()
         return json_response({"moves": [move_json(move) for move in aliases.moves(model, alias)]})

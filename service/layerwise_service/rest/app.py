@@ -6,10 +6,11 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from layerwise_service.errors import InvalidRequest, MethodNotAllowed, NotFound, forget_frames
-from layerwise_service.rest.aliases import alias_routes
+from layerwise_service.rest.aliases import AliasInPath, alias_routes
 from layerwise_service.rest.api import api_routes
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.datasets import dataset_routes
+from layerwise_service.rest.docs_page import docs_routes
 from layerwise_service.rest.file_bodies import UploadPlaces
 from layerwise_service.rest.gateway import REQUEST_ID, ROUTE, Gateway, said
 from layerwise_service.rest.health import HealthChecks, health_routes
@@ -57,10 +58,12 @@ def create_app(
     files = FileRequests(file_predictor, places, max_bytes=settings.max_body_bytes)
     app.register_blueprint(predict_routes(predictor, files))
     app.register_blueprint(api_routes(registry, training))
+    app.url_map.converters["alias"] = AliasInPath
     app.register_blueprint(alias_routes(aliases))
     app.register_blueprint(version_file_routes(model_files, places))
     app.register_blueprint(dataset_routes(datasets, profiles, places))
     app.register_blueprint(health_routes(health))
+    app.register_blueprint(docs_routes())
     app.before_request(_tell_route)
     app.register_error_handler(Exception, _answer_error)
     queue = BodyQueue(settings.max_body_bytes)

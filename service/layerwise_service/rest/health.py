@@ -106,7 +106,7 @@ def health_routes(health: HealthChecks) -> Blueprint:
 
     @routes.get("/")
     def index() -> Response:  # pyright: ignore[reportUnusedFunction]
-        see = ["/openapi.json", "/api/models", "/api/jobs", "/readyz", "/metrics"]
+        see = ["/docs", "/openapi.json", "/api/models", "/api/jobs", "/readyz", "/metrics"]
         about = {"name": "layerwise", "version": version("layerwise"), "status": "alive", "see": see}
         return json_response(about)  # clients of KServe v1 look for the status
 

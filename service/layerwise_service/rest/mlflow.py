@@ -17,7 +17,7 @@ from layerwise.errors import Place
 from layerwise_service.errors import Conflict, ErrorKind, InvalidRequest, ServiceError, Unavailable
 from layerwise_service.rest.gateway import Route
 from layerwise_service.rest.messages import Answer, Request
-from layerwise_service.rest.operations import answer, errors, post, struct_schemas
+from layerwise_service.rest.operations import answer, errors, post, problems, struct_schemas
 from layerwise_service.rest.responses import error_headers, json_bytes
 from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of
 from layerwise_service.rest.schemas import list_of, object_of, ref
@@ -124,11 +124,11 @@ class Mlflow:
         if wrong:
             raise Unavailable("; ".join(wrong))
         request.query()
-        return Answer(b"\n")
+        return Answer(b"\n", content_type="text/plain")
 
     def _version(self, request: Request) -> Answer:
         request.query()
-        return Answer(version_of("layerwise").encode())
+        return Answer(version_of("layerwise").encode(), content_type="text/plain")
 
 
 def _rows(body: InvokeNumbers | Invoke) -> Sent:
@@ -169,12 +169,23 @@ def _paths() -> Iterable[tuple[str, dict[str, Any]]]:
     error = object_of({"error_code": {"type": "string"}, "message": {"type": "string"}})
     predictions = {"200": answer("A prediction for each row", object_of({"predictions": list_of({})}))}
     failures = errors(error, 400, 404, 409, 413, 415, 422, 503)
+    failures["404"]["content"] |= problems(404)["404"]["content"]  # a name with a colon is no address of a dialect
+    example = {"dataframe_split": {"data": [[5.1, 3.5, 1.4, 0.2]]}}
     for pattern in INVOCATIONS:
-        yield pattern, {"post": post("MLflow: predict rows", pattern, ref("Invoke"), predictions | failures, (CSV,))}
+        yield (
+            pattern,
+            {
+                "post": post(
+                    "MLflow: predict rows", pattern, ref("Invoke"), predictions | failures, (CSV,), example=example
+                )
+            },
+        )
     for pattern in ("/ping", "/health"):
-        responses = {"200": answer("Predictions are answered", {"type": "null"})} | errors(error, 400, 503)
+        responses = {"200": answer("Predictions are answered", {"type": "string"}, "text/plain")} | errors(
+            error, 400, 503
+        )
         yield pattern, {"get": {"summary": "MLflow: whether predictions are answered", "responses": responses}}
-    version = {"200": answer("The version", {"type": "string"})} | errors(error, 400)
+    version = {"200": answer("The version", {"type": "string"}, "text/plain")} | errors(error, 400)
     yield "/version", {"get": {"summary": "MLflow: the version of this service", "responses": version}}
 
 

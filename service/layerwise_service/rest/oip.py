@@ -32,19 +32,19 @@ _LISTS = ("trace_level",)
 _MEMORY = ("systemsharedmemory", "cudasharedmemory")
 
 
-class _Chosen(msgspec.Struct):
+class IndexBody(msgspec.Struct):
     """The body of POST /v2/repository/index."""
 
     ready: bool = False
 
 
-class _Loaded(msgspec.Struct):
+class LoadBody(msgspec.Struct):
     """The body of load and unload."""
 
     parameters: dict[str, Any] = {}
 
 
-_CHOSEN, _LOADED = msgspec.json.Decoder(_Chosen), msgspec.json.Decoder(_Loaded)
+_CHOSEN, _LOADED = msgspec.json.Decoder(IndexBody), msgspec.json.Decoder(LoadBody)
 _CHANGES = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -143,12 +143,12 @@ class OipDialect:
         return _json({"model_stats": self._statistics.of(model, version)})
 
     def _index(self, request: Request) -> Answer:
-        only_ready = _read(_CHOSEN, request, _Chosen()).ready
+        only_ready = _read(_CHOSEN, request, IndexBody()).ready
         found = [each for each in self._repository.index() if not only_ready or each["state"] == "READY"]
         return _json([{key: value for key, value in each.items() if value} for each in found])
 
     def _load(self, request: Request, model: str) -> Answer:
-        self._repository.load(model, _read(_LOADED, request, _Loaded()).parameters)
+        self._repository.load(model, _read(_LOADED, request, LoadBody()).parameters)
         return Answer(b"")
 
     def _unload(self, request: Request, model: str) -> Answer:

@@ -22,30 +22,30 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 _MOST_LENGTH = 18  # digits
 
 
-class _Input(msgspec.Struct):
+class InferInput(msgspec.Struct):
     """An input in JSON: its values are `data`, or `binary_data_size` bytes after the JSON."""
 
     name: str
     shape: list[int]
     datatype: str
     parameters: Any = None
-    data: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
 
 
-class _Output(msgspec.Struct):
+class InferOutput(msgspec.Struct):
     """An output that is asked for."""
 
     name: str
     parameters: Any = None
 
 
-class _Body(msgspec.Struct):
+class InferBody(msgspec.Struct):
     """The JSON of an inference."""
 
-    inputs: list[_Input]
+    inputs: list[InferInput]
     id: str = ""
     parameters: dict[str, str | int | float | bool] = {}
-    outputs: list[_Output] = []
+    outputs: list[InferOutput] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class AskedInference:
     binary_by_default: bool = False
 
 
-_BODY = msgspec.json.Decoder(_Body)
+_BODY = msgspec.json.Decoder(InferBody)
 _FLOATS = msgspec.json.Decoder(list[float])
 _ROWS = msgspec.json.Decoder(list[list[float]])
 _KINDS: Mapping[str, tuple[type, ...]] = {"BOOL": (bool,), BYTES: (str,)}
@@ -167,7 +167,7 @@ def _parameter(parameters: object, name: str, kind: type[Any]) -> Any:
     return found
 
 
-def _given(tensor: _Input) -> Sequence[Any]:
+def _given(tensor: InferInput) -> Sequence[Any]:
     """Return the values of an input in one list: they may be nested in any way. Raises `InvalidRequest`."""
     kinds = _KINDS.get(tensor.datatype)
     if kinds is None and tensor.datatype.startswith(("FP", "BF")) and tensor.datatype not in BYTES_ONLY:
@@ -187,7 +187,7 @@ def _given(tensor: _Input) -> Sequence[Any]:
     return list(_flat(tensor, cast("list[object]", nested), kinds or ((int,) if whole else (int, float))))
 
 
-def _flat(tensor: _Input, values: list[object], kinds: tuple[type, ...]) -> Iterator[object]:
+def _flat(tensor: InferInput, values: list[object], kinds: tuple[type, ...]) -> Iterator[object]:
     for value in values:
         if type(value) in kinds:
             yield value

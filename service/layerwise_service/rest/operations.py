@@ -7,8 +7,21 @@ from typing import Any
 
 import msgspec
 
-from layerwise_service.rest.schemas import ref
+from layerwise_service.rest.messages import JSON
+from layerwise_service.rest.schemas import ANY, NAME, REQUEST_ID, ref
 
+FILE = {"type": "string", "format": "binary"}
+FORM: dict[str, Any] = {"type": "object", "properties": {"file": FILE}, "required": ["file"]}
+"""The file of a form."""
+
+_EXAMPLES = {"model": "iris", "version": "1", "alias": "champion"}
+"""Of parameters in paths, by their names."""
+_PATTERNS = {
+    "model": NAME,
+    "version": {"pattern": "^([1-9][0-9]{0,17}|(?![0-9]+$)[a-z0-9][a-z0-9_-]{0,62})$"},
+    "alias": {"pattern": "^(?!latest$)(?![0-9]+$)[a-z0-9][a-z0-9_-]{0,62}$"},
+    "upload_id": REQUEST_ID,
+}
 _WORDS = {
     400: "Invalid request",
     404: "Not found",
@@ -18,6 +31,7 @@ _WORDS = {
     422: "The model's answer is not finite",
     429: "Too many",
     500: "Internal error",
+    501: "Not supported",
     503: "Try again",
     507: "The service's disk is full",
 }
@@ -48,7 +62,9 @@ def query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    schema = {"type": "string", "minLength": 1, **_PATTERNS.get(name, {})}
+    found: dict[str, Any] = {"name": name, "in": "path", "required": True, "schema": schema}
+    return found | ({"example": _EXAMPLES[name]} if name in _EXAMPLES else {})
 
 
 def number(name: str, most: int | None = None) -> dict[str, Any]:
@@ -60,18 +76,38 @@ def parameters_of(pattern: str) -> list[dict[str, Any]]:
     return [path(part.partition("}")[0]) for part in pattern.split("{")[1:]]
 
 
+def body(schema: dict[str, Any], example: object = None) -> dict[str, Any]:
+    """Return a body of one content type; `example` is one that a service with a model `iris` answers."""
+    return {"schema": schema} if example is None else {"schema": schema, "example": example}
+
+
+def struct_schema(kind: type[msgspec.Struct], description: str, **exact: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a struct that a body is decoded to; fields in `exact` have a schema that says more."""
+    found = struct_schemas(kind)[kind.__name__] | {"description": description}
+    unknown = exact.keys() - found["properties"]
+    assert not unknown, f"{kind.__name__} has no fields {unknown}"
+    return {**found, "properties": {name: exact.get(name, each) for name, each in found["properties"].items()}}
+
+
 def struct_schemas(*kinds: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the schemas of structs that bodies are decoded to, by their names."""
-    schemas: dict[str, Any] = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")[1]
-    return schemas
+    _, found = msgspec.json.schema_components(
+        kinds, schema_hook=lambda _: ANY, ref_template="#/components/schemas/{name}"
+    )
+    return {name: {key: each for key, each in schema.items() if key != "title"} for name, schema in found.items()}
 
 
 def post(
-    summary: str, pattern: str, body: dict[str, Any], responses: dict[str, Any], types: Sequence[str] = ()
+    summary: str,
+    pattern: str,
+    schema: dict[str, Any],
+    responses: dict[str, Any],
+    types: Sequence[str] = (),
+    *,
+    example: object = None,
 ) -> dict[str, Any]:
     """Return an operation with a body in JSON, or one of the other `types`."""
-    content: dict[str, Any] = {"application/json": {"schema": body}}
-    content |= {each: {"schema": {"type": "string"}} for each in types}
+    content: dict[str, Any] = {JSON: body(schema, example)} | {each: body({"type": "string"}) for each in types}
     return {
         "summary": summary,
         "parameters": parameters_of(pattern),

@@ -1,8 +1,7 @@
-"""The schemas of the OpenAPI document: what bodies look like.
+"""The schemas of the OpenAPI document: what answers look like. Those of bodies stand with their operations.
 
 Those of models, jobs and signatures are made of the dataclasses that are answered: a new field needs no line here. The
-others are written by hand. `PredictRequest` is written by hand because msgspec's schema would lack `minItems` and the
-cell types. The other bodies have no msgspec struct.
+others are written by hand, since no class is answered.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from layerwise_service.domain.jobs import Job, JobSummary
 from layerwise_service.domain.models import MOST_CLASSES, Model, Signature, Version, VersionSummary
 from layerwise_service.domain.profiles import Profile
 from layerwise_service.domain.table_datasets import TableDataset, TableDatasetSummary
-from layerwise_service.usecases.outputs import OUTPUTS
 
 NUMBER = {"type": "number"}
 NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"}
@@ -50,14 +48,8 @@ def object_of(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> 
 
 
 _TOP_CLASS = object_of({"class": LABEL, "probability": NUMBER, "score": NUMBER}, optional=("probability", "score"))
-_CELL = {"type": ["number", "string", "boolean", "null"]}
-_ANY = {"type": ["object", "array", "string", "number", "boolean", "null"]}
-
-_CONDITION = {
-    "expected": nullable({"type": "integer", "minimum": 0})
-    | {"description": "The version that the alias must point at now, else the answer is 409; 0: no such alias."},
-    "request_id": nullable(REQUEST_ID) | {"description": "A request that is repeated with the same id has no effect."},
-}
+CELL = {"type": ["number", "string", "boolean", "null"]}
+ANY = {"type": ["object", "array", "string", "number", "boolean", "null"]}
 
 _EXACT = {
     "created": TIME,
@@ -90,7 +82,7 @@ def _answers() -> dict[str, Any]:
         *(TableDataset, TableDatasetSummary, Profile, TableWarning),
     )
     _, schemas = msgspec.json.schema_components(
-        answered, schema_hook=lambda _: _ANY, ref_template="#/components/schemas/{name}"
+        answered, schema_hook=lambda _: ANY, ref_template="#/components/schemas/{name}"
     )
     for kind in (VersionSummary, Version):
         properties = schemas[kind.__name__]["properties"]
@@ -110,36 +102,6 @@ def _answer(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 SCHEMAS = _answers() | {
-    "PredictRequest": object_of(
-        {
-            "instances": {
-                "type": "array",
-                "description": "Rows of numbers. A version that was trained on a table takes objects by the names of "
-                "its columns, or lists in their order; null is a missing value.",
-                "items": {
-                    "anyOf": [
-                        {"type": "array", "items": _CELL, "minItems": 1},
-                        {"type": "object", "additionalProperties": _CELL},
-                    ]
-                },
-                "minItems": 1,
-            },
-            "model": nullable({"type": "string"}),
-            "version": {"oneOf": [{"type": "integer"}, {"type": "string"}, {"type": "null"}]},
-            "explain": {
-                "type": "boolean",
-                "description": "Whether to answer what each column contributes to each prediction.",
-            },
-            "outputs": nullable(list_of({"type": "string", "enum": list(OUTPUTS)}) | {"minItems": 1})
-            | {"description": "What to answer instead of predictions and probabilities."},
-            "top_k": {
-                "type": ["integer", "null"],
-                "minimum": 1,
-                "description": "Of a classifier: how many of the most probable classes to answer for each row.",
-            },
-        },
-        optional=("model", "version", "explain", "outputs", "top_k"),
-    ),
     "PredictResponse": object_of(
         {
             "model": NAME,
@@ -175,7 +137,7 @@ SCHEMAS = _answers() | {
             "kept": {
                 "type": "object",
                 "description": "Of a file: the columns of ?keep= by name.",
-                "additionalProperties": list_of(_CELL),
+                "additionalProperties": list_of(CELL),
             },
         },
         optional=(
@@ -190,15 +152,11 @@ SCHEMAS = _answers() | {
             "kept",
         ),
     ),
-    "AliasRequest": object_of(
-        {"version": {"type": "integer", "minimum": 1}, **_CONDITION}, optional=("expected", "request_id")
-    ),
-    "RollbackRequest": object_of(_CONDITION, optional=("expected", "request_id")),
     "Upload": object_of({"upload_id": {"type": "string"}, "offset": {"type": "integer"}}),
     "DatasetRows": object_of(
         {
             "columns": list_of({"type": "string"}),
-            "rows": list_of(list_of(_CELL)),
+            "rows": list_of(list_of(CELL)),
             "offset": {"type": "integer"},
             "next_offset": nullable({"type": "integer"}),
         }

@@ -232,7 +232,8 @@ def _documented(pattern: str, verb: str) -> dict[str, Any]:
         values = {"oneOf": [values, object_of({"outputs": list_of(_ANYTHING)})]}
     responses = {"200": answer("A prediction for each row", values)} | errors(_ERROR, 400, 404, 413, 415, 422, 503)
     body = ref("PredictAny" if verb == "predict" else "Examples")
-    return {"post": post(f"TensorFlow Serving, KServe v1: {verb} rows", pattern, body, responses)}
+    example = {"instances": [[5.1, 3.5, 1.4, 0.2]]} if verb == "predict" else {"examples": [{"sepal_length": 5.1}]}
+    return {"post": post(f"TensorFlow Serving, KServe v1: {verb} rows", pattern, body, responses, example=example)}
 
 
 def _shown(summary: str, pattern: str, schema: dict[str, Any], *statuses: int) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +19,15 @@ from helpers.waiting import wait_until
 from layerwise import Finding, LayerHealth
 from layerwise_service.domain.datasets import Dataset
 from layerwise_service.domain.models import Version
+from layerwise_service.rest.aliases import MoveBody
 from layerwise_service.rest.openapi import OPENAPI
+from layerwise_service.rest.predict import TableRequest
 from layerwise_service.rest.predict_file import TABLE_TYPES
-from layerwise_service.rest.schemas import SCHEMAS
 from layerwise_service.settings import Settings
 from layerwise_service.stores.leases import Leases
 from layerwise_service.wiring import Stores
 
+COMMITTED = Path(__file__).parents[3] / "docs" / "openapi.json"
 TENSOR = {"name": "input", "shape": [1, 2], "datatype": "FP32", "data": [0, 1]}
 TYPES: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
@@ -72,7 +76,7 @@ def rest(settings: Settings, stores: Stores) -> Iterator[FlaskClient]:
 
 def test_the_document_names_every_route_and_no_other(rest: FlaskClient) -> None:
     def spelled(rule: str) -> str:
-        return rule.replace("<", "{").replace(">", "}")
+        return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
     routes = {
         (spelled(rule.rule), method.lower())
@@ -101,7 +105,7 @@ def test_answers_have_every_documented_field_and_no_other(
     leases.add_records(claim, [record], progress=0.5, findings=findings)
 
     made = rest.post("/api/datasets", data=WEATHER)
-    assert [*mistakes(made.get_json(), SCHEMAS["TableDataset"])] == []
+    assert [*mistakes(made.get_json(), {"$ref": "#/components/schemas/TableDataset"})] == []
     named = {"dataset": made.get_json()["id"]}
 
     for path, names in (
@@ -263,3 +267,40 @@ def test_predictions_of_a_file_are_as_the_document_says(rest: FlaskClient, publi
 )
 def test_the_document_refuses_other_answers(value: Any, mistake: str) -> None:
     assert [*mistakes(value, {"$ref": "#/components/schemas/Model"})] == [mistake]
+
+
+def test_the_committed_document_is_that_of_the_service() -> None:
+    assert json.loads(COMMITTED.read_text()) == OPENAPI, "make openapi renews docs/openapi.json"
+
+
+def test_every_operation_has_an_id_of_its_own_and_a_group() -> None:
+    operations = [about for methods in OPENAPI["paths"].values() for about in methods.values()]
+    ids = [about["operationId"] for about in operations]
+    groups = {tag["name"] for tag in OPENAPI["tags"]}
+
+    assert len(set(ids)) == len(ids)
+    assert all(len(about["tags"]) == 1 and groups.issuperset(about["tags"]) for about in operations)
+
+
+def references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(name := part.get("$ref"), str):
+            yield name.removeprefix("#/components/schemas/")
+        for each in part.values():
+            yield from references(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from references(each)
+
+
+def test_every_schema_is_used_and_every_schema_that_is_used_is_there() -> None:
+    assert set(references(OPENAPI)) == set(OPENAPI["components"]["schemas"])
+
+
+def test_bodies_have_the_fields_that_are_decoded() -> None:
+    schemas = OPENAPI["components"]["schemas"]
+
+    assert list(schemas["PredictRequest"]["properties"]) == list(TableRequest.__struct_fields__)
+    assert schemas["PredictRequest"]["required"] == ["instances"]
+    assert list(schemas["AliasRequest"]["properties"]) == list(MoveBody.__struct_fields__)
+    assert schemas["AliasRequest"]["required"] == ["version"]
