@@ -32,6 +32,11 @@ class Requeuing:
         self._given: Mapping[str, bool] = {}  # the workers that the process deals with
         self._again_at = 0.0
 
+    @property
+    def pids(self) -> set[int]:
+        """The id of the process that runs, if one does."""
+        return set() if self._process is None else {self._process.pid}
+
     def add(self, worker: str, *, to_blame: bool = True) -> None:
         """Note that a worker has ended. The loss counts against its job only if the job may be `to_blame`."""
         self._lost[worker] = to_blame

@@ -20,7 +20,7 @@ import structlog
 
 from layerwise_service.process.forking import ForkedProcess
 from layerwise_service.process.gathering import SOCKET, Gatherer, Reporter
-from layerwise_service.process.lifecycle import PARENT, READY, AddressInUse
+from layerwise_service.process.lifecycle import PARENT, READY, AddressInUse, reap_orphans
 from layerwise_service.process.loops import Loop
 from layerwise_service.process.ports import SHARE, Share, reserve
 from layerwise_service.process.pulse import PULSE, Pulse
@@ -214,6 +214,8 @@ class Supervisor:
 
     def _watch(self) -> None:
         self._requeuing.turn()
+        own = {child.process.pid for child in self._children if child.process is not None}
+        reap_orphans(own | self._requeuing.pids)
         for child in self._children:
             self._read_ready(child)
             if child.restart_at is not None:

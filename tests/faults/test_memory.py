@@ -16,11 +16,14 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from helpers.rpc_requests import batch, header, integers, table, table_batch, tensor
 from helpers.running import Service, running_service
 from helpers.waiting import wait_until
 from layerwise_client import Client
+from layerwise_proto.oip import grpc_service_pb2 as oip
+from layerwise_proto.oip.grpc_service_pb2_grpc import GRPCInferenceServiceStub
 from layerwise_proto.v1 import models_pb2, training_pb2
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
@@ -33,6 +36,8 @@ ROWS = min(30_000, BYTES // 32)
 NUMBERS = [[round(row * 0.001, 3), 1.25, -0.5, 3.0] for row in range(ROWS)]
 CELLS = [{"a": row * 0.5, "b": "x" * max(1, BYTES // ROWS - 20)} for row in range(ROWS)]
 MATRIX = np.array(NUMBERS, np.float32)
+NAN = MATRIX.copy()
+NAN[-1, -1] = np.nan
 LABELS = integers(*([0, 1] * (ROWS // 2)), *([0] * (ROWS % 2)))
 COLUMNS = table(a=[cell["a"] for cell in CELLS], b=[str(cell["b"])[:4000] for cell in CELLS])
 
@@ -63,10 +68,23 @@ def train(client: Client) -> None:
 
 def post(service: Service, instances: object, expected: int, *, model: str) -> Callable[[], None]:
     body = json.dumps({"model": model, "instances": instances}).encode()
+    return send(service, "/predict", body, expected)
 
+
+def infer(service: Service, rows: NDArray[np.float32], expected: int, *, binary: bool) -> Callable[[], None]:
+    """An inference by the Open Inference Protocol, as JSON or with the bytes of the rows after it."""
+    tensor: dict[str, object] = {"name": "input", "datatype": "FP32", "shape": rows.shape}
+    tensor |= {"parameters": {"binary_data_size": rows.nbytes}} if binary else {"data": rows.ravel().tolist()}
+    header = json.dumps({"inputs": [tensor]}).encode()
+    body = header + rows.tobytes() if binary else header
+    length = {"Inference-Header-Content-Length": str(len(header))} if binary else {}
+    return send(service, "/v2/models/numbers/infer", body, expected, **length)
+
+
+def send(service: Service, path: str, body: bytes, expected: int, **headers: str) -> Callable[[], None]:
     def call() -> None:
         connection = http.client.HTTPConnection(service.rest.removeprefix("http://"), timeout=60)
-        connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+        connection.request("POST", path, body, {"Content-Type": "application/json"} | headers)
         response = connection.getresponse()
         answer = response.read()
         connection.close()
@@ -100,7 +118,7 @@ def hold(pid: int, calls: list[Callable[[], None]]) -> None:
     wait_until(lambda: status(pid, "VmRSS") <= first + MORE, seconds=30, what=what)
 
 
-def test_rest_keeps_nothing_of_accepted_and_refused_predictions(service: Service) -> None:
+def test_86_rest_keeps_nothing_of_accepted_and_refused_predictions(service: Service) -> None:
     odd_numbers = [*NUMBERS[:-1], [1, 2, 3]]
     odd_cells = [*CELLS[:-1], {"a": "no number", "b": "x"}]
 
@@ -113,17 +131,19 @@ def test_rest_keeps_nothing_of_accepted_and_refused_predictions(service: Service
             post(service, odd_cells, 400, model="table"),
             post(service, NUMBERS, 404, model="none"),
             post(service, [[1]] * (BYTES // 5), 413, model="numbers"),
+            infer(service, MATRIX, 200, binary=False),
+            infer(service, MATRIX, 200, binary=True),
+            infer(service, NAN, 400, binary=True),
         ],
     )
 
 
-def test_grpc_keeps_nothing_of_accepted_and_refused_calls(service: Service) -> None:
+def test_86_grpc_keeps_nothing_of_accepted_and_refused_calls(service: Service) -> None:
     (pid,) = service.pids("rpc")
-    nan = MATRIX.copy()
-    nan[-1, -1] = np.nan
     plan = {"epochs": 1}
     with grpc.insecure_channel(service.rpc) as channel:
         predict, training = PredictionServiceStub(channel).Predict, TrainingServiceStub(channel)
+        inference = GRPCInferenceServiceStub(channel)
 
         def predicted(request: models_pb2.PredictRequest) -> Callable[[], None]:
             def call() -> None:
@@ -145,15 +165,29 @@ def test_grpc_keeps_nothing_of_accepted_and_refused_calls(service: Service) -> N
 
             return call
 
+        def inferred(rows: NDArray[np.float32]) -> Callable[[], None]:
+            sent = oip.ModelInferRequest(model_name="numbers", raw_input_contents=[rows.tobytes()])
+            sent.inputs.add(name="input", datatype="FP32", shape=rows.shape)
+
+            def call() -> None:
+                with suppress(grpc.RpcError):
+                    inference.ModelInfer(sent, timeout=60)
+                with suppress(grpc.RpcError):
+                    assert len(list(inference.ModelStreamInfer(iter([sent, sent]), timeout=60))) == 2
+
+            return call
+
         hold(
             pid,
             [
+                inferred(MATRIX),
+                inferred(NAN),
                 predicted(models_pb2.PredictRequest(model="numbers", rows=tensor(MATRIX))),
-                predicted(models_pb2.PredictRequest(model="numbers", rows=tensor(nan))),
+                predicted(models_pb2.PredictRequest(model="numbers", rows=tensor(NAN))),
                 predicted(models_pb2.PredictRequest(model="table", table=COLUMNS)),
                 predicted(models_pb2.PredictRequest(model="numbers", table=COLUMNS)),
                 trained(header("n", plan=plan, rows=ROWS), batch(MATRIX, labels=LABELS), accepted=True),
-                trained(header("n", plan=plan, rows=ROWS), batch(nan, labels=LABELS), accepted=False),
+                trained(header("n", plan=plan, rows=ROWS), batch(NAN, labels=LABELS), accepted=False),
                 trained(header("t", plan=plan, rows=ROWS), table_batch(COLUMNS, labels=LABELS), accepted=True),
                 trained(header("t", plan=plan, rows=1), table_batch(COLUMNS, labels=LABELS), accepted=False),
             ],

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -66,6 +66,20 @@ def name_process(part: str) -> None:
 def at_end(call: Callable[[], object]) -> None:
     """Call `call` when this process ends, the last one first. Unlike `atexit`, this works in forked processes too."""
     Finalize(None, call, exitpriority=0)
+
+
+def reap_orphans(own: Collection[int]) -> None:
+    """Wait for processes that have ended and are none of `own`, if this is the first process of a container.
+
+    That one is given the processes whose parent ended, and they stay zombies until it has waited for them.
+    """
+    if os.getpid() != 1:
+        return
+    with suppress(ChildProcessError):  # there are none
+        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if found.si_pid in own:  # whoever started it waits for it, and the next call sees what is behind it
+                return
+            os.waitpid(found.si_pid, 0)
 
 
 def predict_by_numpy() -> None:

@@ -20,6 +20,7 @@ from layerwise_service.process.counts import STAGES
 from layerwise_service.settings import Settings
 
 XOR = {"model": "xor", "version": "1"}
+REASONS = ("CANCELED", "REJECTED", "BACKEND", "OTHER")
 NOBODY = {"model": "", "version": ""}
 
 
@@ -97,6 +98,31 @@ def test_metrics_have_the_names_types_and_labels_of_tritons(rest: FlaskClient) -
     post(rest, "/predict", WAYS[0].body(GOOD))
 
     assert form_of_metrics(rest.get("/metrics").get_data(as_text=True), "xor") == load("metrics")["lines"]
+
+
+def test_the_statistics_of_the_open_inference_protocol_agree_with_the_metrics(rest: FlaskClient) -> None:
+    post(rest, "/predict", WAYS[0].body(GOOD))
+    post(rest, "/predict", WAYS[0].body("[[0, 1], [1, 1e39]]"))
+
+    found = samples(rest.get("/metrics").get_data(as_text=True))
+    (stats,) = rest.get("/v2/models/xor/versions/1/stats").get_json()["model_stats"]
+
+    durations = stats["inference_stats"]
+    success = found[series("nv_inference_request_success", **XOR)]
+    failures = [found[series("nv_inference_request_failure", **XOR, reason=reason)] for reason in REASONS]
+    assert stats["inference_count"] == found[series("nv_inference_count", **XOR)] > 0
+    assert stats["execution_count"] == found[series("nv_inference_exec_count", **XOR)] > 0
+    assert durations["fail"]["count"] == sum(failures) > 0
+    for name, metric in (
+        ("success", "request"),
+        ("queue", "queue"),
+        ("compute_input", "compute_input"),
+        ("compute_infer", "compute_infer"),
+        ("compute_output", "compute_output"),
+    ):
+        assert durations[name]["count"] == success > 0
+        microseconds = found[series(f"nv_inference_{metric}_duration_us", **XOR)]
+        assert durations[name]["ns"] == pytest.approx(microseconds * 1000, abs=1000)
 
 
 def test_models_in_memory_are_counted_with_their_bytes(rest: FlaskClient) -> None:
