@@ -130,6 +130,7 @@ REPOSITORY = [
     ),
 ]
 
+REGION = oip.SystemSharedMemoryRegisterRequest(name="r", key="/none", byte_size=4)
 SETTINGS = [
     call("settings of the log", "LogSettings", oip.LogSettingsRequest()),
     call(
@@ -153,11 +154,7 @@ SETTINGS = [
     ),
     call("status of the shared memory", "SystemSharedMemoryStatus", oip.SystemSharedMemoryStatusRequest()),
     call("status of a region that is none", "SystemSharedMemoryStatus", oip.SystemSharedMemoryStatusRequest(name="r")),
-    call(
-        "register a region",
-        "SystemSharedMemoryRegister",
-        oip.SystemSharedMemoryRegisterRequest(name="r", key="/none", byte_size=4),
-    ),
+    call("register a region", "SystemSharedMemoryRegister", REGION),
     call("unregister all regions", "SystemSharedMemoryUnregister", oip.SystemSharedMemoryUnregisterRequest()),
     call("status of CUDA's shared memory", "CudaSharedMemoryStatus", oip.CudaSharedMemoryStatusRequest()),
     call("unregister all regions of CUDA", "CudaSharedMemoryUnregister", oip.CudaSharedMemoryUnregisterRequest()),
