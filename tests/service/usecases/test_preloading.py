@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +16,7 @@ from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases import registry
 from layerwise_service.usecases.loaded_models import LoadedModels
+from layerwise_service.usecases.oip.repository import Repository
 from layerwise_service.usecases.preloading import Preloading
 from layerwise_service.usecases.registry import VersionResolver
 from layerwise_service.wiring import Stores
@@ -89,7 +91,11 @@ def test_a_new_version_is_loaded_before_names_lead_to_it_and_found_by_its_number
 
 
 def test_the_old_version_stays_while_the_new_one_cannot_be_loaded_and_which_is_said(
-    resolver: VersionResolver, settings: Settings, publish: Publish, monkeypatch: pytest.MonkeyPatch
+    stores: Stores,
+    resolver: VersionResolver,
+    settings: Settings,
+    publish: Publish,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     publish("trees", seed=1)
     resolver.refresh()
@@ -101,6 +107,11 @@ def test_the_old_version_stays_while_the_new_one_cannot_be_loaded_and_which_is_s
     assert list(resolver.unusable) == ["trees"]
     assert resolver.unusable["trees"].startswith(f"version 2 cannot be loaded: the file of model {new.sha256}")
     resolver.check()
+    index = Repository(resolver, cast(Any, None), stores.versions).index()
+    assert [(each["state"], each["reason"]) for each in index] == [
+        ("READY", ""),
+        ("UNAVAILABLE", resolver.unusable["trees"]),
+    ]
 
     file_of(settings, new).write_bytes(whole)
     monkeypatch.setattr(registry, "_RETRY_SECONDS", 0.0)

@@ -22,17 +22,16 @@ class Repository:
 
     def index(self) -> list[dict[str, str]]:
         """Return each version of each model, with its state and the reason why it cannot be used."""
-        models = self._resolver.current()
-        return [
-            {
-                "name": name,
-                "version": str(number),
-                "state": UNAVAILABLE if models[name].unloaded else READY,
-                "reason": "unloaded" if models[name].unloaded else "",
-            }
-            for name in sorted(models)
-            for number in sorted(models[name].artifacts)
-        ]
+        models, found = self._resolver.current(), list[dict[str, str]]()
+        for name in sorted(models):
+            numbers = sorted(models[name].artifacts)
+            for number in numbers:
+                reason = "unloaded" if models[name].unloaded else ""
+                if number == numbers[-1]:
+                    reason = reason or self._resolver.unusable.get(name, "")
+                state = UNAVAILABLE if reason else READY
+                found.append({"name": name, "version": str(number), "state": state, "reason": reason})
+        return found
 
     def load(self, model: str, parameters: Collection[str]) -> None:
         """Let a model be used again, and read its latest version. Raises `NotFound`, `InvalidRequest`, `DataLoss`."""
