@@ -24,6 +24,7 @@ from layerwise_service.process.lifecycle import PARENT, READY, AddressInUse, rea
 from layerwise_service.process.loops import Loop
 from layerwise_service.process.ports import SHARE, Share, reserve
 from layerwise_service.process.pulse import PULSE, Pulse
+from layerwise_service.process.stopping import begin_to_stop
 from layerwise_service.requeuing import Requeuing
 from layerwise_service.settings import Settings, to_environment
 from layerwise_service.wiring import new_worker_id
@@ -248,7 +249,8 @@ class Supervisor:
             log.error("process_not_started", name=child.name, error=error.strerror, restart_in_seconds=delay)
 
     def _stop(self) -> None:
-        """Stop in order: rpc, which accepts jobs, and the workers; then rest, which answers predictions."""
+        """Stop in order: rpc, which accepts jobs, and the workers; then rest, which meanwhile says it is not ready."""
+        begin_to_stop()
         for names in (("rpc", "worker"), ("rest",)):
             stopping = [child for child in self._children if child.name in names and not _has_ended(child)]
             for child in stopping:

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -67,6 +68,18 @@ def predicts(service: Service) -> bool:
     return False
 
 
+def ready(service: Service) -> dict[str, int]:
+    """The status of each readiness check."""
+    found: dict[str, int] = {}
+    for path in ("/readyz", "/readyz/predictions"):
+        try:
+            with urllib.request.urlopen(service.rest + path, timeout=10) as response:
+                found[path] = response.status
+        except urllib.error.HTTPError as error:
+            found[path] = error.code
+    return found
+
+
 def metrics(service: Service) -> dict[Sample, float]:
     with urllib.request.urlopen(f"{service.rest}/metrics", timeout=10) as response:
         return samples(response.read().decode())
@@ -78,16 +91,27 @@ def infer() -> oip.ModelInferRequest:
     return sent
 
 
-def test_80_a_service_that_is_ended_answers_the_hundred_requests_that_it_has_accepted(home: Path) -> None:
-    with running_service(home, "--rest-processes", "4") as service:  # enough threads for all, however they are shared
+def test_80_a_service_that_is_ended_says_so_and_answers_the_hundred_requests_that_it_has_accepted(home: Path) -> None:
+    with (
+        # enough threads for all requests, however they are shared among the processes
+        running_service(home, "--rest-processes", "4", LAYERWISE_STOP_SECONDS="20") as service,
+        grpc.insecure_channel(service.rpc) as channel,
+    ):
         pids = family(service.process.pid)
+        sent: queue.Queue[oip.ModelInferRequest] = queue.Queue()
+        stream = GRPCInferenceServiceStub(channel).ModelStreamInfer(iter(sent.get, None))
+        sent.put(infer())
+        next(stream)
         requests = [BegunRequest(service) for _ in range(100)]
 
         service.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not predicts(service))  # nobody new is accepted, which load balancers notice
+        wait_until(lambda: ready(service) == {"/readyz": 503, "/readyz/predictions": 503})
+        assert predicts(service)  # while a process of gRPC waits for the stream
+        stream.cancel()
+        wait_until(lambda: not predicts(service))  # nobody new is accepted
 
         assert [request.end() for request in requests] == [200] * 100
-        assert service.process.wait(30) == 0
+        assert service.process.wait(60) == 0
         assert not any(alive(pid) for pid in pids)
 
 

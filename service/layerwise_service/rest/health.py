@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from layerwise_service.errors import ServiceError
 from layerwise_service.process.gathering import Reporter
 from layerwise_service.process.loops import Loop, late
+from layerwise_service.process.stopping import is_stopping
 from layerwise_service.process.telemetry import exposition, gauge
 from layerwise_service.rest.openapi import OPENAPI
 from layerwise_service.rest.responses import json_response
@@ -49,11 +50,15 @@ class HealthChecks:
 
     def whole(self) -> dict[str, str]:
         """Return each check of the whole service, with "ok" or what is wrong."""
-        return {**self._readiness.whole(), "loops": self.loops()}
+        return {**self._readiness.whole(), **self._of_process()}
 
     def predictions(self) -> dict[str, str]:
         """Return each check of what predictions need, with "ok" or what is wrong."""
-        return {**self._readiness.predictions(), "loops": self.loops()}
+        return {**self._readiness.predictions(), **self._of_process()}
+
+    def _of_process(self) -> dict[str, str]:
+        stopping = {"service": "it is being stopped"} if is_stopping() else {}
+        return {"loops": self.loops(), **stopping}
 
     def unusable(self) -> dict[str, str]:
         """Return why the newest versions of some models cannot be served, by the names of the models."""
