@@ -27,7 +27,7 @@ SECONDS = 2.0  # within which others are answered; it was 5 to 12 s, or 10 s at 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("callers") / "home") as service:
+    with running_service(tmp_path_factory.mktemp("callers") / "home", "--rpc-processes", "1") as service:
         yield service
 
 

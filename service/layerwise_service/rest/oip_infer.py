@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.process.prediction_request import current_request
 from layerwise_service.rest.bodies import decoded
+from layerwise_service.rest.many_numbers import LEAST_BYTES, read_numbers
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.usecases.oip.inference import InferAnswer, RequestedOutput
 from layerwise_service.usecases.oip.signature import TensorSpec
-from layerwise_service.usecases.oip.tensors import BYTES, BYTES_ONLY, InputTensor, OutputTensor
+from layerwise_service.usecases.oip.tensors import BYTES, InputTensor, OutputTensor
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """The header with the bytes of JSON before those of tensors."""
@@ -61,7 +64,6 @@ class AskedInference:
 
 _BODY = msgspec.json.Decoder(InferBody)
 _FLOATS = msgspec.json.Decoder(list[float])
-_ROWS = msgspec.json.Decoder(list[list[float]])
 _KINDS: Mapping[str, tuple[type, ...]] = {"BOOL": (bool,), BYTES: (str,)}
 """The Python types of the values of a datatype; of all others numbers."""
 
@@ -167,16 +169,11 @@ def _parameter(parameters: object, name: str, kind: type[Any]) -> Any:
     return found
 
 
-def _given(tensor: InferInput) -> Sequence[Any]:
+def _given(tensor: InferInput) -> Sequence[Any] | NDArray[np.float64]:
     """Return the values of an input in one list: they may be nested in any way. Raises `InvalidRequest`."""
     kinds = _KINDS.get(tensor.datatype)
-    if kinds is None and tensor.datatype.startswith(("FP", "BF")) and tensor.datatype not in BYTES_ONLY:
-        for decoder in (_FLOATS, _ROWS):
-            try:
-                found: Any = decoder.decode(tensor.data)
-            except msgspec.ValidationError:
-                continue
-            return found if decoder is _FLOATS else [number for row in found for number in row]
+    if tensor.datatype in ("FP32", "FP64") and (found := _floats(bytes(tensor.data))) is not None:
+        return found
     try:
         nested: Any = msgspec.json.decode(tensor.data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a number that no float holds, a text that is none
@@ -185,6 +182,16 @@ def _given(tensor: InferInput) -> Sequence[Any]:
         raise InvalidRequest(f"expected the data of input '{tensor.name[:64]}' as a list, got another value")
     whole = kinds is None and "INT" in tensor.datatype
     return list(_flat(tensor, cast("list[object]", nested), kinds or ((int,) if whole else (int, float))))
+
+
+def _floats(data: bytes) -> Sequence[float] | NDArray[np.float64] | None:
+    """Return the numbers of a list in JSON; None for what has to be read value by value."""
+    if len(data) >= LEAST_BYTES:
+        return read_numbers(data)
+    try:
+        return _FLOATS.decode(data)
+    except msgspec.ValidationError:
+        return None
 
 
 def _flat(tensor: InferInput, values: list[object], kinds: tuple[type, ...]) -> Iterator[object]:

@@ -82,6 +82,20 @@ def test_values_may_be_nested_in_any_way_and_other_datatypes_are_converted(rest:
         assert infer(rest, tensor(datatype=datatype, data=[0, 1, 2, 3, 4, 5]))["outputs"] == wanted
 
 
+def test_many_numbers_get_the_same_answer_however_they_are_nested(rest: FlaskClient) -> None:
+    rows = np.random.default_rng(0).standard_normal((4_000, 2)).astype(np.float32)
+    numbers = rows.ravel().tolist()
+    sent = split({"inputs": [as_bytes(rows.nbytes, shape=[4000, 2])]}, rows.tobytes())
+    wanted = json.loads(rest.post(INFER, **sent).get_data())["outputs"]
+
+    for data in (numbers, rows.tolist(), [rows[:1000].tolist(), numbers[2000:]]):
+        assert infer(rest, tensor(shape=[4000, 2], data=data))["outputs"] == wanted
+    for wrong in (True, "1", None, {}):
+        answer = rest.post(INFER, json={"inputs": [tensor(shape=[4000, 2], data=[*numbers[:-1], wrong])]})
+        assert answer.status_code == 400
+        assert "expected numbers for FP32" in json.loads(answer.get_data())["error"]
+
+
 def test_tensors_are_bytes_after_the_json_both_ways(rest: FlaskClient) -> None:
     known = outputs_of(infer(rest))
     asked = {"inputs": [as_bytes()], "outputs": [{"name": "label"}, {"name": "logits"}, {"name": "probabilities"}]}

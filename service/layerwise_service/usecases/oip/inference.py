@@ -18,7 +18,7 @@ from layerwise_service.usecases.outputs import Wanted
 from layerwise_service.usecases.prediction import LoadedVersion, VersionPredictor
 
 _QUICK = 400_000
-"""Multiplications that are quicker done at once than handed to another thread."""
+"""Multiplications that are quicker done at once than handed to another thread; too few to wait for a batch."""
 _OF_A_CELL = 20_000
 """What encoding a cell of a table costs, in multiplications."""
 
@@ -75,7 +75,7 @@ class Inference:
 def _is_quick(version: LoadedVersion, request: InferRequest) -> bool:
     rows = request.inputs[0].shape[0] if request.inputs and request.inputs[0].shape else 0
     columns = len(request.inputs) if version.network.encoder is not None else 0
-    return rows * (version.network.parameters.size + columns * _OF_A_CELL) <= _QUICK
+    return rows * (version.network.parameters.size + columns * _OF_A_CELL) < _QUICK
 
 
 def _infer(version: LoadedVersion, request: InferRequest) -> InferAnswer:

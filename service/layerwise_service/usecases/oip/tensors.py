@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ class InputTensor:
     datatype: str
     shape: Sequence[int]
     raw: bytes | memoryview | None = None
-    given: Sequence[Any] = ()
+    given: Sequence[Any] | NDArray[Any] = ()
 
     def values(self) -> Values:
         """Return the values in the tensor's shape; texts as a flat list. Raises `InvalidRequest`."""
@@ -99,7 +99,7 @@ class InputTensor:
                     raise self.error(f"expected a number that {self.datatype} holds, got {value}", index)
         return np.array(self.given, dtype)
 
-    def _texts(self, parts: Sequence[Any]) -> list[str]:
+    def _texts(self, parts: Iterable[Any]) -> list[str]:
         found: list[str] = []
         for index, part in enumerate(parts):
             try:
