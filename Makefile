@@ -11,7 +11,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy=../.venv-proto/bin/protoc-gen-mypy \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
-.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-clients test-faults test-parity soak triton-record lint check proto openapi compose-test clean
+.PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-clients test-openapi test-faults test-parity soak triton-record lint check proto openapi compose-test clean
 .PHONY: bench-train bench-train-check bench-tables bench-serving bench-defaults bench-quality bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
@@ -54,6 +54,12 @@ PINNED := $(PIP) --constraint constraints.txt
 	@echo "Installing clients of other servers into .venv-clients …"
 	@$(PYTHON) -m venv .venv-clients
 	@.venv-clients/bin/python $(PIP) --requirement $<
+	@touch $@
+
+.venv-openapi/.made: tests/openapi/requirements.txt
+	@echo "Installing schemathesis into .venv-openapi …"
+	@$(PYTHON) -m venv .venv-openapi
+	@.venv-openapi/bin/python $(PIP) --requirement $<
 	@touch $@
 
 # The lowest versions that pyproject.toml allows. NumPy's has no build for a Python above 3.12.
@@ -111,6 +117,9 @@ coverage: .venv/.dev .venv-proto/.made  ## lines and branches that no test runs;
 # With PERF_ANALYZER=… the command, if it is not on the path.
 test-clients: .venv/.dev .venv-clients/.made  ## the clients of Triton, MLflow and KServe, and perf_analyzer if there is one
 	@$(BIN)/python -m pytest tests/peers
+
+test-openapi: .venv/.dev .venv-openapi/.made  ## schemathesis, against the OpenAPI document; a minute or two
+	@$(BIN)/python -m pytest --timeout 700 tests/openapi
 
 test-ways: .venv/.dev  ## the same table by every way in: 27 files, three ways to train, twelve to predict; two minutes
 	@$(BIN)/python -m $(PYTEST) tests/ways
@@ -198,4 +207,4 @@ openapi: .venv/.dev  ## docs/openapi.json, the document of the REST API
 	@mv .venv/openapi.json docs/openapi.json
 
 clean:  ## removes all that was installed and cached
-	@rm -rf .venv .venv-proto .venv-parity .venv-clients .venv-lowest .venv-313 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	@rm -rf .venv .venv-proto .venv-parity .venv-clients .venv-openapi .venv-lowest .venv-313 dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
