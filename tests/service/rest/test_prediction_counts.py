@@ -20,6 +20,7 @@ from layerwise_service.process.counts import STAGES
 from layerwise_service.settings import Settings
 
 XOR = {"model": "xor", "version": "1"}
+TENSORS = b'{"inputs": [{"name": "input", "datatype": "FP32", "shape": [3, 2], "data": [0, 1, 0, 1, 1, 1]}]}'
 REASONS = ("CANCELED", "REJECTED", "BACKEND", "OTHER")
 NOBODY = {"model": "", "version": ""}
 
@@ -64,12 +65,13 @@ def test_a_request_counts_once_with_its_rows_and_stages_whatever_its_dialect(res
     check_counted(found, rows=2)
 
 
-def test_arrays_and_files_are_counted_as_other_requests_are(rest: FlaskClient) -> None:
+def test_arrays_files_and_tensors_are_counted_as_other_requests_are(rest: FlaskClient) -> None:
     array = io.BytesIO()
     np.save(array, np.zeros((3, 2), np.float32))
     for path, kind, body in (
         ("/predict?model=xor", "application/x-npy", array.getvalue()),
         ("/predict?model=xor", "text/csv", b"a,b\n1,2\n3,4\n5,6\n"),
+        ("/v2/models/xor/infer", "application/json", TENSORS),
     ):
         found = grown(rest, lambda: post(rest, path, body, **{"Content-Type": kind}))  # noqa: B023
 
@@ -92,6 +94,14 @@ def test_an_error_counts_for_its_reason_and_for_the_version_if_that_was_found(re
     (errors,) = [name for name, _ in unreadable.items() if name[0] == "layerwise_predict_errors_total"]
     assert unreadable[errors] == 1
     assert {*errors[1]} > {*NOBODY.items()}
+
+
+def test_an_inference_that_is_refused_counts_for_the_version_that_was_found(rest: FlaskClient) -> None:
+    found = grown(rest, lambda: post(rest, "/v2/models/xor/infer", TENSORS.replace(b"[3, 2]", b"[2, 3]")))
+    nowhere = grown(rest, lambda: post(rest, "/v2/models/xur/infer", TENSORS))
+
+    assert found[series("layerwise_predict_errors_total", **XOR, reason="INVALID_ARGUMENT")] == 1
+    assert nowhere[series("layerwise_predict_errors_total", **NOBODY, reason="MODEL_NOT_FOUND")] == 1
 
 
 def test_metrics_have_the_names_types_and_labels_of_tritons(rest: FlaskClient) -> None:
