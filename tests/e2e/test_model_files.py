@@ -20,12 +20,12 @@ def test_63_a_version_that_is_moved_answers_alike_over_grpc_rest_and_in_the_call
     X, y = datasets.load("iris")
     network = {"layers": [{"units": 16, "activation": "relu"}]}
     with service.client() as client, service.client(over_rest=True) as rest:
-        client.train("moving", network, X, y, plan={"epochs": 5}, progress=False).wait(timeout=60)
-        downloaded = client.download("moving", tmp_path / "m.npz")
-        local = client.local_model("moving")
+        client.train("exported", network, X, y, plan={"epochs": 5}, progress=False).wait(timeout=60)
+        downloaded = client.download("exported", tmp_path / "m.npz")
+        local = client.local_model("exported")
         moved = client.import_model("moved", tmp_path / "m.npz", sha256=downloaded.sha256, progress=False)
         again = client.import_model("moved", local, progress=False)
-        answers = [client.predict("moving", X), client.predict("moved", X), rest.predict("moved", X)]
+        answers = [client.predict("exported", X), client.predict("moved", X), rest.predict("moved", X)]
         assert (moved.version, moved.job_id, moved.dataset) == (1, None, downloaded.dataset)
         assert again.version == moved.version  # a model saves to the same file
         assert client.model("moved").at(1).labels == ("setosa", "versicolor", "virginica")

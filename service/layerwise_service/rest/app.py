@@ -87,12 +87,11 @@ def _tell_route() -> None:
 
 
 def _answer_error(error: Exception) -> Response:
+    own = _from_werkzeug(error) if isinstance(error, HTTPException) else error
     try:
         asked = Request(request.environ, request_id=request.environ[REQUEST_ID], max_body_bytes=0)
         asked.parameters = {*g.get("parameters", ()), *(request.view_args or ())}
-        if isinstance(error, HTTPException):
-            error = _from_werkzeug(error)
-        return flask_response(problem_answer(said(error, asked.request_id, asked.path), asked))
+        return flask_response(problem_answer(said(own, asked.request_id, asked.path), asked))
     finally:
         forget_frames(error)
 

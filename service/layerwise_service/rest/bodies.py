@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -55,13 +56,13 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes, request: Request) -> 
 
 def decoded_as(decoders: Sequence[msgspec.json.Decoder[Any]], body: bytes, request: Request) -> Any:
     """Return the `body` of `request`, decoded by the first of `decoders` that can. Raises `InvalidRequest`."""
-    wrong: msgspec.ValidationError | None = None
-    for decoder in decoders:
-        try:
+    for decoder in decoders[:-1]:
+        with suppress(msgspec.ValidationError):
             return decoded(decoder, body, request)
-        except msgspec.ValidationError as error:
-            wrong = error
-    raise unreadable(body) or refused_body(body, decoders[-1].type) from wrong
+    try:
+        return decoded(decoders[-1], body, request)
+    except msgspec.ValidationError as error:
+        raise unreadable(body) or refused_body(body, decoders[-1].type) from error
 
 
 def read_json(kind: type[Struct], request: Request) -> Struct:

@@ -25,6 +25,8 @@ from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.usecases.prediction import Instances, Rows
 
 _NUMBERS = list[list[float]]
+_LONGEST_CELL = 131_072  # characters; the csv module may have a higher limit, which holds for the whole process
+_TOO_LONG = f"a cell has more than {_LONGEST_CELL:,} characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +168,14 @@ def csv_rows(body: bytes, *, most_rows: int, most_values: int) -> Sent:
         for row in lines:
             if not row and len(header) > 1:
                 continue  # an empty line
+            if any(len(cell) > _LONGEST_CELL for cell in row):
+                raise csv.Error(_TOO_LONG)
             rows.append(row or [""])
             if len(rows) > most_rows or len(rows) * len(header) > most_values:
                 raise TooLarge("too many rows at once; send them in several requests", reason="TOO_MANY_ROWS")
     except csv.Error as error:
-        raise InvalidRequest(f"line {lines.line_num} is not CSV: {error}", reason="INVALID_CSV") from error
+        why = _TOO_LONG if "limit" in str(error) else error
+        raise InvalidRequest(f"line {lines.line_num} is not CSV: {why}", reason="INVALID_CSV") from error
     if not header:
         raise InvalidRequest("expected a line with the names of the columns, got an empty body", reason="INVALID_CSV")
     return Sent(rows, "rows", header, of_frame=True, texts=True)

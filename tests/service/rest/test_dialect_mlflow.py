@@ -134,7 +134,11 @@ def test_what_is_wrong_is_told_by_row_and_column(rest: FlaskClient, body: dict[s
         ("weather", "wind,sky\n1,grey\n", "rows[0].day: the column 'day' is missing"),
         ("weather", 'wind,sky,day\n1,"grey\n', "line 2 is not CSV: unexpected end of data"),
         ("weather", "wind,sky,day\n1,gr\0ey,\n", ""),
-        ("weather", "wind,sky,day\n1," + "x" * 200_000 + ",\n", "line 2 is not CSV: field larger than field limit"),
+        (
+            "weather",
+            "wind,sky,day\n1," + "x" * 200_000 + ",\n",
+            "line 2 is not CSV: a cell has more than 131,072 characters",
+        ),
         ("weather", b"wind,sky,day\n1,\xff,\n", "expected text in UTF-8"),
         ("values", "a,b\n1,x\n", "rows[0].b: expected a number, got 'x'"),
         ("values", "a,b\n1,\n", "rows[0].b: expected a number, got ''"),
