@@ -68,7 +68,7 @@ def check(found: Contributions | None, expected: Contributions) -> None:
 def test_every_way_in_has_the_contributions_of_the_library(
     service: Service, client: Client, over_rest: Client, file: Path, tmp_path: Path
 ) -> None:
-    stored = next(service.home.rglob(f"*{client.model('why').at(1).sha256}*"))
+    stored = next(service.home.rglob(f"*{client.model('why').at(1).sha256}.npz"))
     expected = integrated_gradients(MLP.load(str(stored)), ROWS)
     sums = expected.outputs - expected.baselines
     np.testing.assert_allclose(expected.values.sum(axis=1), sums, atol=1e-5)
