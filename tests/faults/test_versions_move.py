@@ -68,7 +68,9 @@ def answering(service: Service, connection: http.client.HTTPConnection) -> int:
     """The process that answers an open connection, which stays with it."""
     port = connection.sock.getsockname()[1]
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    (inode,) = [line[9] for line in lines if line[2] == f"0100007F:{port:04X}"]
+    listening = int(service.rest.rpartition(":")[2])
+    ends = [f"0100007F:{listening:04X}", f"0100007F:{port:04X}"]
+    (inode,) = [line[9] for line in lines if line[1:3] == ends]
     for pid in service.rest_pids():
         if f"socket:[{inode}]" in [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]:
             return pid
