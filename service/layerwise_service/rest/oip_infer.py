@@ -171,17 +171,19 @@ def _parameter(parameters: object, name: str, kind: type[Any]) -> Any:
 
 def _given(tensor: InferInput) -> Sequence[Any] | NDArray[np.float64]:
     """Return the values of an input in one list: they may be nested in any way. Raises `InvalidRequest`."""
-    kinds = _KINDS.get(tensor.datatype)
-    if tensor.datatype in ("FP32", "FP64") and (found := _floats(bytes(tensor.data))) is not None:
-        return found
+    name, kinds = tensor.name[:64], _KINDS.get(tensor.datatype)
     try:
+        if tensor.datatype in ("FP32", "FP64") and (found := _floats(bytes(tensor.data))) is not None:
+            return found
         nested: Any = msgspec.json.decode(tensor.data)
+        if not isinstance(nested, list):
+            raise InvalidRequest(f"expected the data of input '{name}' as a list, got another value")
+        whole = kinds is None and "INT" in tensor.datatype
+        return list(_flat(tensor, cast("list[object]", nested), kinds or ((int,) if whole else (int, float))))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a number that no float holds, a text that is none
-        raise InvalidRequest(f"the data of input '{tensor.name[:64]}' cannot be read: {error}") from error
-    if not isinstance(nested, list):
-        raise InvalidRequest(f"expected the data of input '{tensor.name[:64]}' as a list, got another value")
-    whole = kinds is None and "INT" in tensor.datatype
-    return list(_flat(tensor, cast("list[object]", nested), kinds or ((int,) if whole else (int, float))))
+        raise InvalidRequest(f"the data of input '{name}' cannot be read: {error}") from error
+    except RecursionError as error:
+        raise InvalidRequest(f"the data of input '{name}' is nested too deeply") from error
 
 
 def _floats(data: bytes) -> Sequence[float] | NDArray[np.float64] | None:

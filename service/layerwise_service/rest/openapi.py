@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from inspect import cleandoc
+from typing import Any, NamedTuple, cast
 
 from layerwise_service.rest import api_operations, mlflow, oip_operations, predict_operations, tf_serving
 from layerwise_service.rest.operations import answer, get, path, problems
@@ -85,6 +86,16 @@ def _named(group: Group, address: str, methods: Mapping[str, Any]) -> dict[str, 
     }
 
 
+def _dedented(value: Any) -> Any:
+    """Return `value` with its descriptions as they read: in docstrings, lines but the first are indented."""
+    if isinstance(value, dict):
+        return {
+            key: cleandoc(each) if key == "description" and isinstance(each, str) else _dedented(each)
+            for key, each in cast("dict[str, Any]", value).items()
+        }
+    return [_dedented(each) for each in cast("Sequence[Any]", value)] if isinstance(value, list) else value
+
+
 OPENAPI: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {
@@ -94,5 +105,7 @@ OPENAPI: dict[str, Any] = {
     },
     "tags": [{"name": group.name, "description": group.about} for group in GROUPS],
     "paths": {address: _named(group, address, methods) for group in GROUPS for address, methods in group.paths.items()},
-    "components": {"schemas": {**SCHEMAS, **{name: each for group in GROUPS for name, each in group.schemas.items()}}},
+    "components": {
+        "schemas": _dedented({**SCHEMAS, **{name: each for group in GROUPS for name, each in group.schemas.items()}})
+    },
 }
