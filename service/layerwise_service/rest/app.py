@@ -71,7 +71,7 @@ def create_app(
     app.wsgi_app = Gateway(  # type: ignore[method-assign]
         app.wsgi_app,
         [
-            Predict(predictor, settings, queue),
+            Predict(requests),
             OipDialect(oip, settings, queue),
             TfServing(requests),
             Mlflow(requests, health.predictions),

@@ -9,13 +9,13 @@ from typing import Any, cast
 import msgspec
 import orjson
 
-from layerwise_service.errors import ErrorKind, InvalidRequest, MethodNotAllowed, NotFound, ServiceError, Unsupported
+from layerwise_service.errors import ErrorKind, InvalidRequest, NotFound, ServiceError, Unsupported
 from layerwise_service.rest.bodies import decoded
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.gateway import Handler, Route
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.oip_infer import json_length, read_bytes, read_json, write_infer_answer
-from layerwise_service.rest.responses import json_bytes
+from layerwise_service.rest.responses import error_headers, json_bytes
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.oip.inference import InferRequest
@@ -83,12 +83,7 @@ class OipDialect:
     def problem(self, error: ServiceError, request: Request) -> Answer:
         """Return the error in the protocol's shape."""
         status = 400 if error.kind in _BAD_REQUESTS or error.reason == "TOO_MANY_ROWS" else error.http_status
-        headers: list[tuple[str, str]] = []
-        if isinstance(error, MethodNotAllowed):
-            headers.append(("Allow", error.allowed))
-        if error.retry_after is not None:
-            headers.append(("Retry-After", str(error.retry_after)))
-        return Answer(json_bytes({"error": str(error)}), status, headers=headers, packable=False)
+        return Answer(json_bytes({"error": str(error)}), status, headers=error_headers(error), packable=False)
 
     def _of_versions(self, path: str) -> Iterable[Route]:
         yield Route("GET", path, self._model)

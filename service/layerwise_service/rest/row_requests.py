@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ from layerwise_service.usecases.oip.signature import LABEL, OUTPUT, PROBABILITIE
 from layerwise_service.usecases.outputs import Prediction
 from layerwise_service.usecases.prediction import VersionPredictor
 
+T = TypeVar("T")
+
 _LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
 _NO_QUEUE = nullcontext()
 
@@ -26,7 +28,7 @@ _NO_QUEUE = nullcontext()
 class Form:
     """What a body may be: structs with the same fields, of which the first decodes fastest and the last takes most.
 
-    `matrices` are fields that may be rows of numbers; all others may be left out.
+    `matrices` are fields that may be rows of numbers; if there are several, each may be left out.
     """
 
     def __init__(self, *kinds: type[msgspec.Struct], matrices: Sequence[str] = ()) -> None:
@@ -57,11 +59,21 @@ class RowRequests:
 
         `model` and `version` are as for `VersionPredictor.predict`; `types` are those of a body besides JSON's.
         """
+        return self.answered(request, form, lambda body: (body, self._predict(sent(body), model, version)), types=types)
+
+    def answered(
+        self, request: Request, form: Form, answer: Callable[[Any], T], *, at: str = "", types: Sequence[str] = ()
+    ) -> T:
+        """Return what `answer` makes of the body of `request`, in one of the structs of `form`.
+
+        It is called when a large body has its turn. `at` is the field that errors about the number of rows name, and
+        `types` are those of a body besides JSON's.
+        """
         data = json_body(request, types)
         with self._turn(len(data)):
-            body = self._read(data, form, request)
+            body = self._read(data, form, request, at)
             del data  # free it: only its rows are needed
-            return body, self._predict(sent(body), model, version)
+            return answer(body)
 
     def predict_csv(self, request: Request, *, model: str | None, version: str | None) -> Prediction:
         """Return the prediction for the rows of a body in CSV."""
@@ -74,7 +86,7 @@ class RowRequests:
     def _turn(self, size: int) -> AbstractContextManager[None]:
         return self._queue.turn(size) if size > _LARGE else _NO_QUEUE
 
-    def _read(self, data: bytes, form: Form, request: Request) -> Any:
+    def _read(self, data: bytes, form: Form, request: Request, at: str) -> Any:
         """Return a body as one of the structs of `form`. Raises `InvalidRequest`, `TooLarge`."""
         settings = self._settings
         check_rows(
@@ -82,7 +94,7 @@ class RowRequests:
             most_rows=settings.max_predict_rows,
             most_values=settings.max_predict_values,
             most_in_row=settings.max_features,
-            at="",
+            at=at,
         )
         if len(data) >= LEAST_BYTES and (body := _with_matrix(data, form)) is not None:
             return body
@@ -106,7 +118,7 @@ def _with_matrix(data: bytes, form: Form) -> Any:
     for name in form.matrices:
         if f'"{name}"'.encode() in data and (found := read_many_numbers(data, name)):
             with suppress(msgspec.ValidationError):
-                body = msgspec.convert(found[0], form.decoders[0].type)
+                body = msgspec.convert({**found[0], name: []}, form.decoders[0].type)
                 setattr(body, name, found[1])
                 return body
     return None
