@@ -26,7 +26,7 @@ _NO_QUEUE = nullcontext()
 
 
 class Form:
-    """What a body may be: structs with the same fields, of which the first decodes fastest and the last takes most.
+    """What a body may be: structs with the same fields, of which the first decodes fastest and the last accepts most.
 
     `matrices` are fields that may be rows of numbers; if there are several, each may be left out.
     """
