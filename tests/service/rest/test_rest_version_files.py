@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
@@ -309,23 +310,27 @@ def test_48_a_symlink_in_the_store_is_not_followed(rest: FlaskClient, settings: 
 
 
 def test_a_version_whose_probes_this_machine_does_not_reproduce_is_not_served_and_others_are(
-    rest: FlaskClient, settings: Settings
+    settings: Settings,
 ) -> None:
-    sha256 = sent(rest, "broken", changed(metrics={"loss": 0.0625})).get_json()["sha256"]
-    sent(rest, "whole", good_file())
-    place = settings.home_path / "artifacts" / "models" / f"{sha256}.probes.json"
-    probes: dict[str, Any] = json.loads(place.read_text())
-    assert (len(probes["rows"]), len(probes["outputs"])) == (4, 4)
-    probes["outputs"][2][1] += 1.0
-    body = {"model": "broken", "instances": [[0, 0, 0, 0]]}
+    # a process that looks for versions when it is asked for one, and does not load this one before its probes change
+    asked_only = msgspec.structs.replace(settings, refresh_seconds=3_600.0)
+    with running_rest(asked_only) as rest:
+        sha256 = sent(rest, "broken", changed(metrics={"loss": 0.0625})).get_json()["sha256"]
+        sent(rest, "whole", good_file())
+        place = settings.home_path / "artifacts" / "models" / f"{sha256}.probes.json"
+        probes: dict[str, Any] = json.loads(place.read_text())
+        assert (len(probes["rows"]), len(probes["outputs"])) == (4, 4)
+        probes["outputs"][2][1] += 1.0
+        body = {"model": "broken", "instances": [[0, 0, 0, 0]]}
 
-    for text, reason in ((json.dumps(probes), "MODEL_NOT_REPRODUCED"), ("{", "MODEL_DAMAGED"), ("{}", "MODEL_DAMAGED")):
-        place.write_text(text)
-        assert problem(rest.post("/predict", json=body)) == (500, reason)
-    assert rest.post("/predict", json=body | {"model": "whole"}).status_code == 200
+        wrong = ((json.dumps(probes), "MODEL_NOT_REPRODUCED"), ("{", "MODEL_DAMAGED"), ("{}", "MODEL_DAMAGED"))
+        for text, reason in wrong:
+            place.write_text(text)
+            assert problem(rest.post("/predict", json=body)) == (500, reason)
+        assert rest.post("/predict", json=body | {"model": "whole"}).status_code == 200
 
-    place.unlink()  # as of a version of an older release
-    assert rest.post("/predict", json=body).status_code == 200
+        place.unlink()  # as of a version of an older release
+        assert rest.post("/predict", json=body).status_code == 200
 
 
 def test_zero_weights_are_a_network_too(rest: FlaskClient) -> None:
