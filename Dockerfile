@@ -8,7 +8,7 @@ COPY core core
 COPY service service
 COPY clients clients
 RUN /opt/layerwise/bin/pip install --quiet --no-cache-dir --only-binary :all: --no-binary layerwise --constraint constraints.txt '.[service]'
-# What is not needed to run is left behind: pip, tests, stubs, C++ sources, and the symbols for debuggers in three
+# What is not needed to run is left behind: pip, tests, stubs, C++ sources, and the symbols for debuggers in four
 # packages' libraries.
 RUN apt-get update -q && apt-get install -q -y --no-install-recommends binutils
 RUN cd /opt/layerwise/lib/python3*/site-packages \
@@ -16,7 +16,8 @@ RUN cd /opt/layerwise/lib/python3*/site-packages \
  && find . -type d -name tests -prune -exec rm -rf {} + \
  && find . -type f -name '*.pyi' -delete \
  && find simdjson -type f ! -name '*.py' -delete \
- && find pysqlite3 sqlalchemy csimdjson*.so -name '*.so' -exec strip --strip-debug {} +
+ && find uvloop -type f ! -name '*.py' ! -name '*.so' -delete \
+ && find pysqlite3 sqlalchemy uvloop csimdjson*.so -name '*.so' -exec strip --strip-debug {} +
 
 FROM python:3.12-slim-bookworm
 COPY --from=build /opt/layerwise /opt/layerwise

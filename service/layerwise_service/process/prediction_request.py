@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from contextvars import ContextVar, Token
 from time import monotonic, perf_counter
 from types import TracebackType
@@ -28,12 +29,15 @@ class PredictionRequest:
         "_start",
         "_token",
         "deadline",
+        "threads",
         "version",
     )
 
-    def __init__(self, *, seconds: float | None = None) -> None:
+    def __init__(self, *, seconds: float | None = None, threads: Executor | None = None) -> None:
         """Begin a request whose caller waits for `seconds`, None for however long it takes."""
         self._start = perf_counter()
+        self.threads = threads
+        """Where steps that take long are made while an event loop answers others; None: the request has a thread."""
         self.deadline = None if seconds is None else monotonic() + seconds
         """A time of `time.monotonic` until which the caller waits; None if it waits for however long it takes."""
         self.version = ("", "")

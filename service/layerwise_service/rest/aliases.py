@@ -8,10 +8,10 @@ from werkzeug.routing import BaseConverter
 
 from layerwise_service.domain.aliases import Condition
 from layerwise_service.rest.bodies import read_json
-from layerwise_service.rest.gateway import REQUEST_ID
 from layerwise_service.rest.messages import Request
 from layerwise_service.rest.query import check_query, whole_number
 from layerwise_service.rest.responses import json_response, model_json, move_json
+from layerwise_service.rest.wsgi import wsgi_request
 from layerwise_service.usecases.aliases import Aliases
 
 
@@ -66,8 +66,7 @@ def alias_routes(aliases: Aliases) -> Blueprint:
 
 
 def _request() -> Request:
-    most = request.max_content_length or 0
-    return Request(request.environ, request_id=request.environ[REQUEST_ID], max_body_bytes=most)
+    return wsgi_request(request.environ, max_body_bytes=request.max_content_length or 0)
 
 
 def _has_body() -> bool:

@@ -12,10 +12,9 @@ from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.datasets import dataset_routes
 from layerwise_service.rest.docs_page import docs_routes
 from layerwise_service.rest.file_bodies import UploadPlaces
-from layerwise_service.rest.gateway import REQUEST_ID, ROUTE, Gateway, said
+from layerwise_service.rest.gateway import ROUTE, Gateway, said
 from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.hosts import Hosts
-from layerwise_service.rest.messages import Request
 from layerwise_service.rest.mlflow import Mlflow
 from layerwise_service.rest.oip import OipDialect
 from layerwise_service.rest.predict import Predict, predict_routes
@@ -24,6 +23,7 @@ from layerwise_service.rest.responses import flask_response, problem_answer
 from layerwise_service.rest.row_requests import RowRequests
 from layerwise_service.rest.tf_serving import TfServing
 from layerwise_service.rest.version_files import version_file_routes
+from layerwise_service.rest.wsgi import Wsgi, wsgi_request
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.aliases import Aliases
 from layerwise_service.usecases.datasets import Datasets
@@ -68,7 +68,7 @@ def create_app(
     app.register_error_handler(Exception, _answer_error)
     queue = BodyQueue(settings.max_body_bytes)
     requests = RowRequests(predictor, settings, queue)
-    app.wsgi_app = Gateway(  # type: ignore[method-assign]
+    gateway = Gateway(
         app.wsgi_app,
         [
             Predict(requests),
@@ -79,7 +79,14 @@ def create_app(
         hosts=Hosts(settings.rest_address, settings.further_hosts),
         max_body_bytes=settings.max_body_bytes,
     )
+    app.wsgi_app = Wsgi(gateway)  # type: ignore[method-assign]
     return app
+
+
+def gateway_of(app: Flask) -> Gateway:
+    """Return what stands in front of the application."""
+    assert isinstance(app.wsgi_app, Wsgi)
+    return app.wsgi_app.gateway
 
 
 def _tell_route() -> None:
@@ -89,7 +96,7 @@ def _tell_route() -> None:
 def _answer_error(error: Exception) -> Response:
     own = _from_werkzeug(error) if isinstance(error, HTTPException) else error
     try:
-        asked = Request(request.environ, request_id=request.environ[REQUEST_ID], max_body_bytes=0)
+        asked = wsgi_request(request.environ)
         asked.parameters = {*g.get("parameters", ()), *(request.view_args or ())}
         return flask_response(problem_answer(said(own, asked.request_id, asked.path), asked))
     finally:

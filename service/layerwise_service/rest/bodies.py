@@ -16,23 +16,24 @@ from layerwise.errors import Place
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.json_words import JSON_WORDS, json_word
 from layerwise_service.errors import InvalidRequest, UnsupportedMedia
+from layerwise_service.process.threads import run_now
 from layerwise_service.rest.messages import JSON, Request
 
 T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
-def json_body(request: Request, types: Sequence[str] = ()) -> bytes:
-    """Return the JSON body of a request, whose type may also be one of `types`.
+async def receive_json(request: Request, types: Sequence[str] = ()) -> None:
+    """Receive the JSON body of a request, whose type may also be one of `types`.
 
-    Raises `UnsupportedMedia` for other types, and what `Request.body` raises.
+    Raises `UnsupportedMedia` for other types, and what `Request.receive` raises.
     """
     mime = request.mimetype
     if mime and mime != JSON and not mime.endswith("+json") and mime not in types:
         detail = f"expected a body of application/json, got {mime}"
         hint = "curl sends one with -H 'Content-Type: application/json', or a table file with text/csv"
         raise UnsupportedMedia(f"{detail}; {hint}")
-    return request.body()
+    await request.receive()
 
 
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes, request: Request) -> T:
@@ -48,7 +49,7 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes, request: Request) -> 
         if (found := unreadable(body)) is not None:
             raise found from error
         empty = "expected a JSON object, got an empty body"
-        if request.header("Transfer-Encoding"):  # the server reads chunks up to the first that it cannot read
+        if request.header("transfer-encoding"):  # the server reads chunks up to the first that it cannot read
             empty += ", or one whose chunks cannot be read"
         detail = f"not valid JSON: {error}" if body else empty
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
@@ -66,8 +67,12 @@ def decoded_as(decoders: Sequence[msgspec.json.Decoder[Any]], body: bytes, reque
 
 
 def read_json(kind: type[Struct], request: Request) -> Struct:
-    """Return the JSON body of a request, a small one, as `kind`. Raises what `json_body` and `decoded` raise."""
-    body = json_body(request)
+    """Return the JSON body of a request in a thread, a small one, as `kind`.
+
+    Raises what `receive_json`, `Request.body` and `decoded` raise.
+    """
+    run_now(receive_json(request))
+    body = request.body()
     found: Struct = decoded_as((msgspec.json.Decoder(kind),), body, request)
     json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
     return found
@@ -78,8 +83,10 @@ def check_keys(body: bytes, fields: Iterable[bytes]) -> None:
 
     Bodies that name each of `fields` at most once pass unread.
     """
-    if any(body.count(field) > 1 for field in fields):
-        json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
+    for field in fields:
+        if body.count(field) > 1:
+            json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
+            return
 
 
 def _with_distinct_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:

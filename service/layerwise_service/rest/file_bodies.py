@@ -12,7 +12,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Field, File, MultipartDecoder
 
 from layerwise_service.errors import Exhausted, InvalidRequest, ServiceError, UnsupportedMedia
-from layerwise_service.rest.messages import drain
+from layerwise_service.rest.wsgi import drop
 
 CHUNK = 2**20
 """Bytes in memory at a time."""
@@ -38,7 +38,7 @@ class UploadPlaces:
         try:
             yield
         except ServiceError:
-            drain(request.environ["wsgi.input"])
+            drop(request.environ["wsgi.input"])
             raise
         finally:
             self._free.release()

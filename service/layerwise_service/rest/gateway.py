@@ -1,4 +1,4 @@
-"""The WSGI application in front of Flask: it answers predictions itself, and leaves everything else to Flask.
+"""What stands in front of Flask: it answers predictions itself, and leaves everything else to Flask.
 
 Flask costs several times what a prediction of one row costs. So the addresses that predict are a few dialects, each a
 decoder and an encoder, and what is common to all addresses stands here: request ids, the check of the host, counting,
@@ -7,11 +7,13 @@ and the headers of every answer.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from http import HTTPStatus
+from functools import partial
 from random import getrandbits
 from typing import Any, Protocol
 
@@ -21,13 +23,17 @@ from layerwise_service.errors import ErrorKind, MethodNotAllowed, NotFound, Serv
 from layerwise_service.process.counts import ANSWERS, COUNTS
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.rest.hosts import PROBES, Hosts
-from layerwise_service.rest.messages import Answer, Request, packed_answer
+from layerwise_service.rest.messages import Answer, Body, Headers, Request, packed_answer
 from layerwise_service.rest.responses import problem_answer
 
 log = structlog.get_logger()
 
-Handler = Callable[..., Answer | None]
-"""Answers a request and the parameters of its path; None leaves the request to Flask."""
+Handler = Callable[..., Answer]
+"""Answers a request, whose body has been received, and the parameters of its path."""
+Predicting = Callable[..., Awaitable[Answer | None]]
+"""Answers a request for predictions, in an event loop; None leaves the request to Flask."""
+Sent = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers and body of an answer."""
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
@@ -39,18 +45,19 @@ ROUTE = "layerwise.route"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LEAST_PACKED = 1_024  # bytes of an answer; smaller ones gain nothing
-_STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An address of a dialect: `pattern` is a path such as "/v2/models/{model}/infer"."""
+    """An address of a dialect: `pattern` is a path such as "/v2/models/{model}/infer".
+
+    What answers may take its time if it is a `Handler`. What predicts is counted as such.
+    """
 
     method: str
     pattern: str
-    handler: Handler
-    predicts: bool = False
-    """Whether it answers with predictions, and is counted as such."""
+    handler: Handler | None = None
+    predicting: Predicting | None = None
 
 
 class Dialect(Protocol):
@@ -80,7 +87,7 @@ class _Place:
     """The name of a segment that may be anything, and what is below it."""
     dialect: Dialect | None = None
     pattern: str = ""
-    handlers: dict[str, Handler] = field(default_factory=dict[str, Handler])
+    routes: dict[str, Route] = field(default_factory=dict[str, Route])
 
 
 class Gateway:
@@ -99,22 +106,39 @@ class Gateway:
             for route in dialect.routes:
                 self._add(dialect, route)
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request, as PEP 3333 says."""
-        start = time.perf_counter()
-        given: str = environ.get("HTTP_X_REQUEST_ID", "")
+    def request(
+        self, method: str, path: str, query_string: str, headers: Headers, body: Body, *, version: str
+    ) -> Request:
+        """Return the request that arrives, with the id that its caller gave it, or a new one."""
+        given: str = headers.get("x-request-id", "")
         request_id = given if given and _GIVEN_ID.fullmatch(given) else f"{getrandbits(64):016x}"
-        request = Request(environ, request_id=request_id, max_body_bytes=self._max_body_bytes)
+        return Request(
+            method,
+            path,
+            query_string,
+            headers,
+            body,
+            version=version,
+            request_id=request_id,
+            max_body_bytes=self._max_body_bytes,
+        )
+
+    async def answer(self, request: Request, threads: Executor | None) -> Sent | None:
+        """Return the answer; None leaves the request to Flask, if no later than now.
+
+        Steps that take long are made in `threads`; None: they are made here.
+        """
+        start = time.perf_counter()
         place, names = self._fixed.get(request.path) or _find(self._root, _steps(request.path), 0) or (None, {})
         try:
             if request.path not in PROBES:
-                self._hosts.check(environ)
-            answer = self._answer(request, place, names)
+                self._hosts.check(request)
+            answer = await self._answer(request, place, names, threads)
         except Exception as error:  # noqa: BLE001 - the boundary of every request
             answer = self._failure(error, request, place)
         if answer is None:
-            return self._leave(request, start_response, start)
-        return self._send(answer, request, place.pattern if place else "none", start_response, start)
+            return None
+        return self._sent(answer, request, place.pattern if place else "none", start)
 
     def _add(self, dialect: Dialect, route: Route) -> None:
         place = self._root
@@ -125,19 +149,29 @@ class Gateway:
             else:
                 place = place.below.setdefault(step, _Place())
         place.dialect, place.pattern = dialect, route.pattern
-        place.handlers[route.method] = _counted(route.handler) if route.predicts else route.handler
+        place.routes[route.method] = route
+        if "{" not in route.pattern:
+            self._fixed[route.pattern] = place, {}
 
-    def _answer(self, request: Request, place: _Place | None, names: Mapping[str, str]) -> Answer | None:
+    async def _answer(
+        self, request: Request, place: _Place | None, names: Mapping[str, str], threads: Executor | None
+    ) -> Answer | None:
         if place is None:
             if self._prefixed(request) is None:
                 return None
             raise NotFound(f"nothing is at {request.path[:200]}; GET /openapi.json lists all addresses")
-        handler = place.handlers.get(request.method)
-        if handler is None:
+        route = place.routes.get(request.method)
+        if route is None:
             if request.method == "OPTIONS":
                 return Answer(b"", headers=(("Allow", _allowed(place)),))
-            handler = _without_own(request, place)
-        return handler(request, **names)
+            route = _without_own(request, place)
+        if route.predicting:
+            with PredictionRequest(threads=threads):
+                return await route.predicting(request, **names)
+        assert route.handler
+        await request.receive()
+        call = partial(route.handler, request, **names)
+        return call() if threads is None else await asyncio.get_running_loop().run_in_executor(threads, call)
 
     def _prefixed(self, request: Request) -> Dialect | None:
         """Return the dialect to which all paths that begin like this one belong."""
@@ -152,10 +186,8 @@ class Gateway:
         finally:
             forget_frames(error)
 
-    def _send(
-        self, answer: Answer, request: Request, route: str, start_response: StartResponse, start: float
-    ) -> Iterable[bytes]:
-        if len(answer.body) >= _LEAST_PACKED and answer.packable and (accepted := request.header("Accept-Encoding")):
+    def _sent(self, answer: Answer, request: Request, route: str, start: float) -> Sent:
+        if len(answer.body) >= _LEAST_PACKED and answer.packable and (accepted := request.header("accept-encoding")):
             answer = packed_answer(answer, accepted)
         headers = [
             ("Content-Type", answer.content_type),
@@ -163,30 +195,19 @@ class Gateway:
             *answer.headers,
             *_common_headers(request),
         ]
-        start_response(_STATUS[answer.status], headers)
-        _count(request.method, route, str(answer.status), start)
-        return (answer.body,)
+        _count(request.method, route, answer.status, start)
+        return answer.status, headers, answer.body
 
-    def _leave(self, request: Request, start_response: StartResponse, start: float) -> Iterable[bytes]:
+    def leave(self, request: Request, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Let Flask answer."""
-        environ = request.environ
+        start = time.perf_counter()
         environ[REQUEST_ID] = request.request_id
 
         def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            _count(request.method, environ.get(ROUTE, "none"), status[:3], start)
+            _count(request.method, environ.get(ROUTE, "none"), int(status[:3]), start)
             return start_response(status, [*headers, *_common_headers(request)], *rest)
 
         return self._flask(environ, begin)
-
-
-def _counted(handler: Handler) -> Handler:
-    """Return `handler` with each of its requests counted as one for predictions."""
-
-    def counted(request: Request, **names: str) -> Answer | None:
-        with PredictionRequest():
-            return handler(request, **names)
-
-    return counted
 
 
 def said(error: Exception, request_id: str, path: str) -> ServiceError:
@@ -199,9 +220,9 @@ def said(error: Exception, request_id: str, path: str) -> ServiceError:
     return error
 
 
-def _count(method: str, route: str, status: str, start: float) -> None:
+def _count(method: str, route: str, status: int, start: float) -> None:
     """Count an answer. Callers may send any word as the method, and each would become a series of its own."""
-    series = ANSWERS, method if method in _METHODS else "other", route, status
+    series = ANSWERS, method if method in _METHODS else "other", route, str(status)
     COUNTS.observe(series, time.perf_counter() - start)
 
 
@@ -210,13 +231,13 @@ def _common_headers(request: Request) -> tuple[tuple[str, str], ...]:
 
 
 def _allowed(place: _Place) -> str:
-    return ", ".join(sorted({*place.handlers, "OPTIONS"}))
+    return ", ".join(sorted({*place.routes, "OPTIONS"}))
 
 
-def _without_own(request: Request, place: _Place) -> Handler:
-    """Return what answers a method that has no handler of its own. Raises `MethodNotAllowed`."""
-    if request.method == "HEAD" and "GET" in place.handlers:
-        return place.handlers["GET"]
+def _without_own(request: Request, place: _Place) -> Route:
+    """Return what answers a method that has no route of its own. Raises `MethodNotAllowed`."""
+    if request.method == "HEAD" and "GET" in place.routes:
+        return place.routes["GET"]
     allowed = _allowed(place)
     raise MethodNotAllowed(f"{request.path[:200]} takes {allowed}, not {request.method[:20]}", allowed=allowed)
 
@@ -229,7 +250,7 @@ def _steps(path: str) -> list[str]:
 def _find(place: _Place, steps: Sequence[str], start: int) -> tuple[_Place, dict[str, str]] | None:
     """Return the place that the steps from `start` on lead to, and the parameters among them."""
     if start == len(steps):
-        return (place, {}) if place.handlers else None
+        return (place, {}) if place.routes else None
     step = steps[start]
     if (below := place.below.get(step)) and (found := _find(below, steps, start + 1)):
         return found

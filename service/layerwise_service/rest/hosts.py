@@ -7,12 +7,11 @@ this machine's names. gRPC needs no such check: no browser speaks HTTP/2 without
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any
 
 from layerwise_service.errors import Forbidden, InvalidRequest, Misdirected
+from layerwise_service.rest.messages import Request
 
 PROBES = frozenset({"/livez", "/readyz", "/readyz/predictions"})
 """Addresses without this check: orchestrators call them by IP address, and they reveal next to nothing."""
@@ -33,18 +32,18 @@ class Hosts:
         self._own = own
         self._is_named = lru_cache(maxsize=256)(self._find)  # callers use few names, and every request is checked
 
-    def check(self, environ: Mapping[str, Any]) -> None:
+    def check(self, request: Request) -> None:
         """Raise `Misdirected` for a host that is not allowed, `Forbidden` for a request from another site's page.
 
         Raises `InvalidRequest` if no host is named.
         """
-        host = environ.get("HTTP_HOST") or None
-        if host is None and not self._any and environ["SERVER_PROTOCOL"] == "HTTP/1.1":  # 1.0 has no such header
+        host = request.header("host") or None
+        if host is None and not self._any and request.version == "1.1":  # 1.0 has no such header
             raise InvalidRequest("expected a header Host of ASCII characters, got none")  # granian drops others
         if host is not None and not self._any and not self._is_named(host):
             raise Misdirected(f"this service may not be called as {host[:100]!r}; {_HELP}")
-        origin = environ.get("HTTP_ORIGIN")
-        if origin is not None and environ["REQUEST_METHOD"] not in _SAFE:
+        if "origin" in request.headers and request.method not in _SAFE:
+            origin = request.header("origin")
             site = origin.partition("://")[2].lower()
             if site != (host or "").lower() and host_of(site) not in self._further and "*" not in self._further:
                 raise Forbidden(f"pages of the site {origin[:100]!r} may not send this request; {_HELP}")

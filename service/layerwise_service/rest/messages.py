@@ -1,26 +1,32 @@
-"""A request as it arrives from the WSGI server, and an answer to it."""
+"""A request, whatever server it comes from, and an answer to it."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from layerwise_service.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 JSON = "application/json"
 
-_DRAINED = (
-    128 * 2**20
-)  # bytes of a body beyond the limit that are read and dropped, so that its sender reads the answer
-_CHUNK = 2**20
 _CODINGS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """By the name of a content coding: zlib's `wbits`."""
 
 
-@dataclass(frozen=True, slots=True)
+class Headers(Protocol):
+    """The headers of a request by their names."""
+
+    def get(self, name: str, default: str, /) -> Any:
+        """Return a header, `default` if there is none."""
+        ...
+
+    def __contains__(self, name: str, /) -> bool: ...
+
+
+@dataclass(slots=True)
 class Answer:
     """What is sent back. The gateway adds the headers that every answer has."""
 
@@ -32,33 +38,75 @@ class Answer:
     """Whether it is sent in gzip or deflate to a caller that accepts that, if it is long enough to gain by it."""
 
 
+class Body(Protocol):
+    """A body that arrives, read in an event loop; or at once, where reading blocks."""
+
+    async def whole(self, length: int | None, most: int) -> bytes:
+        """Return all of it, `length` bytes if that is said; what has arrived of one that is cut off.
+
+        Of one that has more than `most` bytes, it may return more than that instead.
+        """
+        ...
+
+    async def drop(self) -> None:
+        """Read and drop what is still sent, up to a limit: a caller in mid-send would not see the answer else."""
+        ...
+
+
 class Request:
-    """A request: the environment of WSGI, with the parts that are used read once."""
+    """A request, whatever server it comes from. The names of `headers` are in lower case."""
 
-    __slots__ = ("_max_body_bytes", "environ", "method", "parameters", "path", "request_id")
+    __slots__ = (
+        "_body",
+        "_max_body_bytes",
+        "_received",
+        "headers",
+        "method",
+        "parameters",
+        "path",
+        "query_string",
+        "request_id",
+        "version",
+    )
 
-    def __init__(self, environ: dict[str, Any], *, request_id: str, max_body_bytes: int) -> None:
-        self.environ = environ
-        self.method: str = environ["REQUEST_METHOD"]
-        self.path: str = environ.get("PATH_INFO", "")
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query_string: str,
+        headers: Headers,
+        body: Body | None = None,
+        *,
+        version: str = "1.1",
+        request_id: str = "",
+        max_body_bytes: int = 0,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query_string = query_string
+        self.headers = headers
+        self.version = version
+        """That of HTTP."""
         self.request_id = request_id
         self.parameters: Collection[str] = ()  # of the query: what an error may be about besides the body
+        self._body = body
         self._max_body_bytes = max_body_bytes
+        self._received: bytes | None = None
 
     def header(self, name: str) -> str:
-        """Return the header `name`, "" if there is none."""
-        found: str = self.environ.get(f"HTTP_{name.upper().replace('-', '_')}", "")
+        """Return the header `name`, which is in lower case; "" if there is none."""
+        found: str = self.headers.get(name, "")
         return found
 
     @property
     def mimetype(self) -> str:
         """The type of the body, in lower case and without parameters; "" if the request does not say it."""
-        given: str = self.environ.get("CONTENT_TYPE") or ""
+        given = self.header("content-type")
         return given if given == JSON else given.partition(";")[0].strip().lower()
 
     def query(self, *known: str) -> dict[str, str]:
         """Return the query parameters. Raises `InvalidRequest` for one that is not `known`, or is given twice."""
-        text: str = self.environ.get("QUERY_STRING", "")
+        text = self.query_string
         found: dict[str, str] = {}
         given = parse_qsl(text, keep_blank_values=True) if text else []
         self.parameters = {*known, *(name[:64] for name, _ in given)}
@@ -72,35 +120,46 @@ class Request:
             found[name] = value
         return found
 
-    def body(self) -> bytes:
-        """Return the whole body, unpacked if it is in gzip or deflate.
+    async def receive(self) -> bytes:
+        """Return the whole body as it was sent, and keep it for `body`.
 
-        Raises `TooLarge` if it is larger than a body may be, packed or unpacked, `InvalidRequest`, `UnsupportedMedia`.
+        Raises `TooLarge` if it is larger than a body may be, and `InvalidRequest` if it is cut off.
         """
-        coding = self.header("Content-Encoding").lower()
+        if self._received is None:
+            self._received = await self._arrived()
+        return self._received
+
+    def body(self) -> bytes:
+        """Return the body that was received, unpacked if it is in gzip or deflate.
+
+        Raises `TooLarge` if it is larger than a body may be, `InvalidRequest`, `UnsupportedMedia`.
+        """
+        assert self._received is not None
+        coding = self.header("content-encoding").lower()
         if not coding or coding == "identity":
-            return self._sent()
+            return self._received
         if coding not in _CODINGS:
             raise UnsupportedMedia(f"expected a body as it is, or in gzip or deflate, got one in {coding[:40]!r}")
-        return self._unpacked(self._sent(), coding)
+        return self._unpacked(self._received, coding)
 
-    def _sent(self) -> bytes:
-        length = content_length(self.environ)
-        most, stream = self._max_body_bytes, self.environ["wsgi.input"]
-        if length is None:  # in chunks, or no body at all
-            body = _read(stream, most + 1)
-        elif length > most:
-            body = b""
-        else:
-            body = stream.read(length)
-            if len(body) < length:
-                body += _read(stream, length - len(body))
-        if len(body) > most or (length is not None and length > most):
-            drain(stream)
-            raise self._too_large("")
-        if length is not None and len(body) < length:
-            raise InvalidRequest(f"expected a body of {length} bytes, got {len(body)}")
-        return body
+    async def _arrived(self) -> bytes:
+        length, most, source = self.length, self._max_body_bytes, self._body
+        if source is None or (length is None and "transfer-encoding" not in self.headers):
+            return b""
+        if length is None or length <= most:
+            body = await source.whole(length, most)
+            if length is not None and len(body) < length:
+                raise InvalidRequest(f"expected a body of {length} bytes, it was cut off before that")
+            if len(body) <= most:
+                return body
+        await source.drop()
+        raise self._too_large("")
+
+    @property
+    def length(self) -> int | None:
+        """The header Content-Length, None without a valid one."""
+        text = self.header("content-length")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
     def _unpacked(self, packed: bytes, coding: str) -> bytes:
         most = self._max_body_bytes
@@ -120,12 +179,6 @@ class Request:
         return TooLarge(detail, reason="BODY_TOO_LARGE")
 
 
-def content_length(environ: Mapping[str, Any]) -> int | None:
-    """Return the header Content-Length, None without a valid one."""
-    text: str = environ.get("CONTENT_LENGTH") or ""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
-
-
 def packed_answer(answer: Answer, accepted: str) -> Answer:
     """Return `answer` in the coding that the header Accept-Encoding asks for, if one is known and saves bytes."""
     names = [part.partition(";")[0].strip().lower() for part in accepted.split(",") if part[-3:] != "q=0"]
@@ -136,18 +189,3 @@ def packed_answer(answer: Answer, accepted: str) -> Answer:
     body = packing.compress(answer.body) + packing.flush()
     headers = (*answer.headers, ("Content-Encoding", coding), ("Vary", "Accept-Encoding"))
     return Answer(body, answer.status, answer.content_type, headers)
-
-
-def _read(stream: Any, most: int) -> bytes:
-    parts: list[bytes] = []
-    while most > 0 and (part := stream.read(most)):
-        parts.append(part)
-        most -= len(part)
-    return b"".join(parts)
-
-
-def drain(stream: Any) -> None:
-    """Read and drop what is still sent, up to a limit: a caller in mid-send would not see the answer else."""
-    left = _DRAINED
-    while left > 0 and (part := stream.read(_CHUNK)):
-        left -= len(part)

@@ -93,7 +93,7 @@ class Mlflow:
         self._requests = requests
         self._checks = checks
         self.routes = (
-            *(Route("POST", address, self._invoke, predicts=True) for address in INVOCATIONS),
+            *(Route("POST", address, predicting=self._invoke) for address in INVOCATIONS),
             Route("GET", "/ping", self._ping),
             Route("GET", "/health", self._ping),
             Route("GET", "/version", self._version),
@@ -104,14 +104,14 @@ class Mlflow:
         body = {"error_code": _CODES.get(error.kind, "BAD_REQUEST"), "message": str(error)}
         return Answer(json_bytes(body), error.http_status, headers=error_headers(error))
 
-    def _invoke(self, request: Request, *, model: str | None = None, version: str | None = None) -> Answer:
+    async def _invoke(self, request: Request, *, model: str | None = None, version: str | None = None) -> Answer:
         request.query()
         name = ""
         try:
             if request.mimetype == CSV:
-                found = self._requests.predict_csv(request, model=model, version=version)
+                found = await self._requests.predict_csv(request, model=model, version=version)
             else:
-                body, found = self._requests.predict(request, _FORM, _rows, model=model, version=version)
+                body, found = await self._requests.predict(request, _FORM, _rows, model=model, version=version)
                 name = _output(body.params or {})
         except Conflict as error:
             if error.reason != "MODEL_NOT_NAMED":

@@ -16,6 +16,7 @@ from layerwise_service.rest.gateway import Handler, Route
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.oip_infer import json_length, read_bytes, read_json, write_infer_answer
 from layerwise_service.rest.responses import error_headers, json_bytes
+from layerwise_service.rest.row_requests import quickly
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.oip.inference import InferRequest
@@ -88,20 +89,25 @@ class OipDialect:
     def _of_versions(self, path: str) -> Iterable[Route]:
         yield Route("GET", path, self._model)
         yield Route("GET", f"{path}/ready", self._model_ready)
-        yield Route("POST", f"{path}/infer", self._infer, predicts=True)
+        yield Route("POST", f"{path}/infer", predicting=self._infer)
         yield Route("GET", f"{path}/config", self._config)
         yield Route("GET", f"{path}/stats", self._stats)
 
-    def _infer(self, request: Request, model: str, version: str = "") -> Answer:
+    async def _infer(self, request: Request, model: str, version: str = "") -> Answer:
+        await request.receive()
+        return await quickly(request, self._read_and_infer, model, version)
+
+    async def _read_and_infer(self, request: Request, model: str, version: str) -> Answer:
         body = request.body()
         length = json_length(request, body)
         with self._queue.turn(length) if length > _LARGE else _NO_QUEUE:
             if length == 0 and body:
-                asked = read_bytes(body, signature_of(self._inference.version(model, version).network).inputs)
+                found = await self._inference.version_soon(model, version)
+                asked = read_bytes(body, signature_of(found.network).inputs)
             else:
                 text = body[:length] if length < len(body) else body
                 asked = read_json(request, text, memoryview(body)[length:], max_values=self._max_values)
-            answer = self._inference.infer(InferRequest(model, version, asked.inputs, asked.outputs))
+            answer = await self._inference.infer(InferRequest(model, version, asked.inputs, asked.outputs))
         return write_infer_answer(answer, asked)
 
     def _server(self, request: Request) -> Answer:

@@ -70,7 +70,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {"BOOL": (bool,), BYTES: (str,)}
 
 def json_length(request: Request, body: bytes) -> int:
     """Return how many bytes of the body are JSON; 0: all are those of the one input. Raises `InvalidRequest`."""
-    length = request.header(HEADER_LENGTH)
+    length = request.header(HEADER_LENGTH.lower())
     if not length:
         return len(body)
     if not (length.isascii() and length.isdecimal() and len(length) <= _MOST_LENGTH) or int(length) > len(body):

@@ -14,8 +14,9 @@ from layerwise_service.rest.predict_file import TABLE_TYPES, FileRequests
 from layerwise_service.rest.predict_options import OPTIONS, Options, options_of
 from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import json_response, problem_answer
-from layerwise_service.rest.row_requests import Form, RowRequests
-from layerwise_service.usecases.prediction import Instances, Rows, VersionPredictor
+from layerwise_service.rest.row_requests import Form, RowRequests, quickly
+from layerwise_service.usecases.loaded_version import Instances, Rows
+from layerwise_service.usecases.prediction import VersionPredictor
 
 
 class NumbersRequest(Options):
@@ -40,34 +41,39 @@ class Predict:
 
     def __init__(self, requests: RowRequests) -> None:
         self._requests = requests
-        self.routes = (Route("POST", "/predict", self._predict, predicts=True),)
+        self.routes = (Route("POST", "/predict", predicting=self._predict),)
         self.problem = problem_answer
 
-    def _predict(self, request: Request) -> Answer | None:
+    async def _predict(self, request: Request) -> Answer | None:
         mime = request.mimetype
         if mime in TABLE_TYPES:
             return None
         if mime == NPY:
-            return self._predict_array(request)
+            return await self._predict_array(request)
         request.query()
 
-        def answer(body: NumbersRequest | TableRequest) -> Answer:
+        async def answer(body: NumbersRequest | TableRequest) -> Answer:
             rows = body.instances if isinstance(body, NumbersRequest) else Instances(body.instances)
-            return self._answer(request, body, rows)
+            return await self._answer(request, body, rows)
 
-        return self._requests.answered(request, _FORM, answer, at="instances")
+        return await self._requests.answered(request, _FORM, answer, at="instances")
 
-    def _predict_array(self, request: Request) -> Answer:
+    async def _predict_array(self, request: Request) -> Answer:
         """Answer an array; the options are in the query."""
         options = options_of(request.query(*OPTIONS))
-        return self._answer(request, options, read_array(request.body()))
+        await request.receive()
 
-    def _answer(self, request: Request, options: Options, rows: Rows) -> Answer:
+        return await quickly(request, self._read_array_and_answer, options)
+
+    async def _read_array_and_answer(self, request: Request, options: Options) -> Answer:
+        return await self._answer(request, options, read_array(request.body()))
+
+    async def _answer(self, request: Request, options: Options, rows: Rows) -> Answer:
         wanted = options.wanted()
-        found = self._requests.predictor.predict(
+        found = await self._requests.predictor.predict_soon(
             rows, model=options.model, version=options.version, wanted=wanted, explain=options.explain
         )
-        return prediction_answer(found, request.header("Accept"), wanted=wanted)
+        return prediction_answer(found, request.header("accept"), wanted=wanted)
 
 
 def predict_routes(predictor: VersionPredictor, files: FileRequests) -> Blueprint:

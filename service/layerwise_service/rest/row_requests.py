@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar
 
 import msgspec
 
-from layerwise_service.rest.bodies import check_keys, decoded_as, json_body
+from layerwise_service.process.threads import in_thread, run_now
+from layerwise_service.rest.bodies import check_keys, decoded_as, receive_json
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.many_numbers import LEAST_BYTES, read_many_numbers
@@ -21,6 +22,8 @@ from layerwise_service.usecases.prediction import VersionPredictor
 
 T = TypeVar("T")
 
+AT_ONCE = 2**16
+"""Bytes of a body that is read in the event loop; larger ones are read in a thread."""
 _LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
 _NO_QUEUE = nullcontext()
 
@@ -45,7 +48,7 @@ class RowRequests:
         self._settings = settings
         self._queue = queue
 
-    def predict(
+    async def predict(
         self,
         request: Request,
         form: Form,
@@ -59,29 +62,49 @@ class RowRequests:
 
         `model` and `version` are as for `VersionPredictor.predict`; `types` are those of a body besides JSON's.
         """
-        return self.answered(request, form, lambda body: (body, self._predict(sent(body), model, version)), types=types)
 
-    def answered(
-        self, request: Request, form: Form, answer: Callable[[Any], T], *, at: str = "", types: Sequence[str] = ()
+        async def answer(body: Any) -> tuple[Any, Prediction]:
+            return body, await self._predict(sent(body), model, version)
+
+        return await self.answered(request, form, answer, types=types)
+
+    async def answered(
+        self,
+        request: Request,
+        form: Form,
+        answer: Callable[[Any], Coroutine[Any, Any, T]],
+        *,
+        at: str = "",
+        types: Sequence[str] = (),
     ) -> T:
         """Return what `answer` makes of the body of `request`, in one of the structs of `form`.
 
         It is called when a large body has its turn. `at` is the field that errors about the number of rows name, and
         `types` are those of a body besides JSON's.
         """
-        data = json_body(request, types)
+        await receive_json(request, types)
+        return await quickly(request, self._read_and_answer, form, answer, at)
+
+    async def predict_csv(self, request: Request, *, model: str | None, version: str | None) -> Prediction:
+        """Return the prediction for the rows of a body in CSV."""
+        await request.receive()
+        return await quickly(request, self._read_and_predict_csv, model, version)
+
+    async def _read_and_answer(
+        self, request: Request, form: Form, answer: Callable[[Any], Coroutine[Any, Any, T]], at: str
+    ) -> T:
+        data = request.body()
         with self._turn(len(data)):
             body = self._read(data, form, request, at)
             del data  # free it: only its rows are needed
-            return answer(body)
+            return await answer(body)
 
-    def predict_csv(self, request: Request, *, model: str | None, version: str | None) -> Prediction:
-        """Return the prediction for the rows of a body in CSV."""
+    async def _read_and_predict_csv(self, request: Request, model: str | None, version: str | None) -> Prediction:
         data, settings = request.body(), self._settings
         with self._turn(len(data)):
             sent = csv_rows(data, most_rows=settings.max_predict_rows, most_values=settings.max_predict_values)
             del data
-            return self._predict(sent, model, version)
+            return await self._predict(sent, model, version)
 
     def _turn(self, size: int) -> AbstractContextManager[None]:
         return self._queue.turn(size) if size > _LARGE else _NO_QUEUE
@@ -103,14 +126,25 @@ class RowRequests:
             check_keys(data, form.keys)
         return body
 
-    def _predict(self, sent: Sent, model: str | None, version: str | None) -> Prediction:
+    async def _predict(self, sent: Sent, model: str | None, version: str | None) -> Prediction:
         if sent.is_matrix:
-            return self.predictor.predict(sent.values, model=model, version=version, at=sent.at)  # type: ignore[arg-type]
-        found = self.predictor.load(model=model, version=version)
+            rows: Any = sent.values
+            return await self.predictor.predict_soon(rows, model=model, version=version, at=sent.at)
+        found = await self.predictor.load_soon(model=model, version=version)
         encoder = found.network.encoder
         rows, at = sent.for_version(None if encoder is None else [column.name for column in encoder.columns])
         with sent.placing():
-            return self.predictor.predict(rows, model=found.model, version=found.version, at=at)
+            return await found.predict_soon(rows, at=at)
+
+
+async def quickly(request: Request, answer: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+    """Return what `answer` makes of `request`, whose body was received, and the `arguments`.
+
+    It is called here if the body is small and not packed, else in a thread.
+    """
+    if len(await request.receive()) <= AT_ONCE and "content-encoding" not in request.headers:
+        return await answer(request, *arguments)
+    return await in_thread(lambda: run_now(answer(request, *arguments)))
 
 
 def _with_matrix(data: bytes, form: Form) -> Any:

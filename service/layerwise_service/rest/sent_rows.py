@@ -22,7 +22,7 @@ from layerwise.errors import Place
 from layerwise_service.domain.datasets import rows_of
 from layerwise_service.domain.json_words import json_word
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.usecases.prediction import Instances, Rows
+from layerwise_service.usecases.loaded_version import Instances, Rows
 
 _NUMBERS = list[list[float]]
 _LONGEST_CELL = 131_072  # characters; the csv module may have a higher limit, which holds for the whole process

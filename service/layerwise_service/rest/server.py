@@ -10,11 +10,12 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import structlog
 from flask import Flask
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
 from layerwise_service.errors import DatabaseUnusable, ServiceError
@@ -24,11 +25,12 @@ from layerwise_service.process.logs import configure_logs
 from layerwise_service.process.loops import Loop
 from layerwise_service.process.memory import start_returning_memory
 from layerwise_service.process.ports import reserve
+from layerwise_service.rest.app import gateway_of
+from layerwise_service.rest.rsgi import THREADS, Rsgi
 from layerwise_service.settings import Settings
 
 log = structlog.get_logger()
 
-THREADS = 64  # of each process: one slow sender occupies one of them
 _CONNECTIONS = 4_096  # of each process: an idle one takes a file descriptor, but no thread
 _OTHER_FILES = 256  # descriptors that a process needs besides
 _HEADER_MILLISECONDS = 10_000
@@ -56,9 +58,9 @@ def serve_rest(
         "layerwise",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        loop=Loops.uvloop,
         workers=settings.rest_processes,
-        blocking_threads=THREADS,
         backpressure=_connections(),
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MILLISECONDS),
@@ -71,7 +73,8 @@ def serve_rest(
     announcing = _announcer(host, port, shown, ready)
     announcing.start()
     try:
-        server.serve(target_loader=partial(_load, settings, build, os.getpid(), counts), wrap_loader=False)
+        load: Any = partial(_load, settings, build, os.getpid(), counts)  # granian's type is that of a function
+        server.serve(target_loader=load, wrap_loader=False)
     finally:
         announcing.stop()
         reservation.close()
@@ -89,9 +92,7 @@ def _connections() -> int:
     return _CONNECTIONS if soft == unlimited else max(THREADS, min(_CONNECTIONS, soft - _OTHER_FILES))
 
 
-def _load(
-    settings: Settings, build: Callable[[Settings, Reporter], Flask], parent: int, counts: socket.socket
-) -> Flask:
+def _load(settings: Settings, build: Callable[[Settings, Reporter], Flask], parent: int, counts: socket.socket) -> Rsgi:
     """Return the application, in one of granian's processes."""
     configure_logs(settings.log, process="rest")
     end_with_parent(parent)
@@ -101,7 +102,7 @@ def _load(
     logged = ""
     while True:  # if this ended, granian would end the processes that answer
         try:
-            return build(settings, reporter)
+            return Rsgi(gateway_of(build(settings, reporter)))
         except (DatabaseUnusable, ServiceError, OSError) as error:
             if str(error) != logged:
                 logged = str(error)

@@ -84,13 +84,15 @@ class TfServing:
         for version in _VERSIONS:
             model = f"/v1/models/{{model}}{version}"
             yield Route("GET", f"{model}/metadata", self._metadata)
-            yield Route("POST", f"{model}:predict", self._predict, predicts=True)
-            yield Route("POST", f"{model}:classify", self._classify, predicts=True)
-            yield Route("POST", f"{model}:regress", self._regress, predicts=True)
+            yield Route("POST", f"{model}:predict", predicting=self._predict)
+            yield Route("POST", f"{model}:classify", predicting=self._classify)
+            yield Route("POST", f"{model}:regress", predicting=self._regress)
 
-    def _predict(self, request: Request, *, model: str, version: str | None = None) -> Answer:
+    async def _predict(self, request: Request, *, model: str, version: str | None = None) -> Answer:
         request.query()
-        body, found = self._requests.predict(request, _PREDICT, _rows, model=model, version=version, types=(_CURL,))
+        body, found = await self._requests.predict(
+            request, _PREDICT, _rows, model=model, version=version, types=(_CURL,)
+        )
         outputs = outputs_of(found)
         name = body.signature_name
         if name in ("", DEFAULT):
@@ -104,24 +106,25 @@ class TfServing:
             values = values[:, np.newaxis]
         return _answer({"predictions" if body.inputs is None else "outputs": values})
 
-    def _classify(self, request: Request, *, model: str, version: str | None = None) -> Answer:
-        found = self._examples(request, model, version)
+    async def _classify(self, request: Request, *, model: str, version: str | None = None) -> Answer:
+        found = await self._examples(request, model, version)
         if found.classes is None or found.probabilities is None:
             raise _not_this(found, "has no probabilities of classes", "predict")
         labels = [str(label).lower() if isinstance(label, bool) else str(label) for label in found.classes]
         return _answer({"results": [[*zip(labels, scores, strict=True)] for scores in found.probabilities]})
 
-    def _regress(self, request: Request, *, model: str, version: str | None = None) -> Answer:
-        found = self._examples(request, model, version)
+    async def _regress(self, request: Request, *, model: str, version: str | None = None) -> Answer:
+        found = await self._examples(request, model, version)
         if found.classes is not None or found.predictions.ndim > 1:
             raise _not_this(found, "does not predict one value a row", "predict")
         return _answer({"results": found.predictions})
 
-    def _examples(self, request: Request, model: str, version: str | None) -> Prediction:
+    async def _examples(self, request: Request, model: str, version: str | None) -> Prediction:
         request.query()
-        return self._requests.predict(request, _EXAMPLES, _example_rows, model=model, version=version, types=(_CURL,))[
-            1
-        ]
+        _, found = await self._requests.predict(
+            request, _EXAMPLES, _example_rows, model=model, version=version, types=(_CURL,)
+        )
+        return found
 
     def _models(self, request: Request) -> Answer:
         request.query()

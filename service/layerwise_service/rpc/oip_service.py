@@ -14,7 +14,7 @@ from layerwise_proto.oip import grpc_service_pb2 as oip
 from layerwise_proto.oip.grpc_service_pb2_grpc import GRPCInferenceServiceServicer
 from layerwise_service.errors import NotFound, ServiceError, Unsupported
 from layerwise_service.rpc.oip_converters import read_infer_request, write_infer_answer, write_metadata
-from layerwise_service.rpc.predicting import prediction_request, run_predicting
+from layerwise_service.rpc.predicting import prediction_request
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.oip.metadata import EXTENSIONS, NAME, server_version
 from layerwise_service.usecases.oip.settings import LOG, TRACE, check_log, check_trace
@@ -145,12 +145,8 @@ class OipServicer(GRPCInferenceServiceServicer):
         return ParseDict({"settings": settings}, oip.LogSettingsResponse())
 
     async def _infer(self, request: oip.ModelInferRequest, context: Context) -> oip.ModelInferResponse:
-        with prediction_request(context):
-            asked = read_infer_request(request)
-            answer = self._inference.infer_at_once(asked)
-            if answer is None:
-                answer = await run_predicting(self._threads, lambda: self._inference.infer(asked))
-            return write_infer_answer(answer, request)
+        with prediction_request(context, self._threads):
+            return write_infer_answer(await self._inference.infer(read_infer_request(request)), request)
 
     async def _run(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)

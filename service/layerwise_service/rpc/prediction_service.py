@@ -12,6 +12,7 @@ from grpc import aio
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceServicer
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.process.threads import in_thread, run_now
 from layerwise_service.rpc.converters import read_tensor, write_prediction
 from layerwise_service.rpc.dataset_converters import (
     read_dataset_request,
@@ -20,13 +21,14 @@ from layerwise_service.rpc.dataset_converters import (
     write_predicted_rows,
 )
 from layerwise_service.rpc.limited_threads import LimitedThreads
-from layerwise_service.rpc.predicting import prediction_request, run_predicting
+from layerwise_service.rpc.predicting import prediction_request
 from layerwise_service.rpc.table_converters import read_typed_table, write_signature
 from layerwise_service.usecases.evaluations import Evaluations
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.prediction import VersionPredictor
 
 Context = aio.ServicerContext[Any, Any]
+_AT_ONCE = 2**16  # bytes of a request that is read in the event loop
 
 
 class PredictionServicer(PredictionServiceServicer):
@@ -48,15 +50,17 @@ class PredictionServicer(PredictionServiceServicer):
         self._threads = threads  # separate threads: matrix products must not delay calls to the stores
 
     async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
-        with prediction_request(context):
-            return await run_predicting(self._threads, lambda: self._predict(request))
+        with prediction_request(context, self._threads):
+            if request.ByteSize() > _AT_ONCE:
+                return await in_thread(lambda: run_now(self._predict(request)))
+            return await self._predict(request)
 
     async def PredictDataset(
         self, request: models_pb2.PredictDatasetRequest, context: Context
     ) -> AsyncIterator[models_pb2.PredictedRows]:
         if request.offset < 0:
             raise InvalidRequest(f"expected at least 0, got {request.offset}", pointer="offset")
-        with prediction_request(context):
+        with prediction_request(context, self._threads):
             found = await asyncio.to_thread(self._files.predict, read_dataset_request(request))
         blocks, unused = found.blocks(request.offset), found.unused
 
@@ -65,9 +69,9 @@ class PredictionServicer(PredictionServiceServicer):
             return None if rows is None else write_predicted_rows(rows, found.kept, unused)
 
         while True:
-            with prediction_request(context) as block:
+            with prediction_request(context, self._threads) as block:
                 block.found(found.version.model, found.version.version)
-                message = await run_predicting(self._threads, next_rows)
+                message = await in_thread(next_rows)
             if message is None:
                 break
             yield message
@@ -87,10 +91,9 @@ class PredictionServicer(PredictionServiceServicer):
     def _signature(self, request: models_pb2.GetSignatureRequest) -> models_pb2.Signature:
         return write_signature(self._predictor.signature(model=request.model or None, version=request.version or None))
 
-    def _predict(self, request: models_pb2.PredictRequest) -> models_pb2.PredictResponse:
+    async def _predict(self, request: models_pb2.PredictRequest) -> models_pb2.PredictResponse:
         at = request.WhichOneof("data") or "rows"
         rows = read_typed_table(request.table, at=at) if at == "table" else read_tensor(request.rows, at=at)
         model, version = request.model or None, request.version or None
-        return write_prediction(
-            self._predictor.predict(rows, model=model, version=version, at=at, explain=request.explain)
-        )
+        found = await self._predictor.predict_soon(rows, model=model, version=version, at=at, explain=request.explain)
+        return write_prediction(found)

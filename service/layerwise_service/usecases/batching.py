@@ -2,15 +2,20 @@
 
 The weights of a large network have to come from memory for every pass, whether for one row or for fifty. So a request
 that comes while the network computes waits for the end of that pass, and all that wait then go together. A request
-that comes alone runs at once, in its own thread. There is nothing to set: what passes of each size cost is measured.
+that comes alone runs at once. There is nothing to set: what passes of each size cost is measured.
+
+A request waits in its own thread, or in an event loop. Passes for those of an event loop are made one after the other
+by a thread, which hands on outputs and takes the next rows, so that the loop reads and answers requests meanwhile.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,7 +26,9 @@ from numpy.typing import NDArray
 from layerwise import MLP
 from layerwise_service.errors import Unavailable
 from layerwise_service.process.counts import Levels
+from layerwise_service.process.overflow import overflowing
 from layerwise_service.process.prediction_request import PredictionRequest, current_request, too_late
+from layerwise_service.process.threads import in_thread
 
 LEAST_PARAMETERS = 400_000
 """A smaller network takes less time for a row than it takes to hand a row to another thread."""
@@ -36,7 +43,7 @@ _WEIGHT = 0.2  # of the newest measurement in a mean
 Floats = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Computed:
     """The outputs (n, k) for the rows of a request, the seconds that it waited and that its pass took.
 
@@ -47,6 +54,11 @@ class Computed:
     queue_seconds: float
     infer_seconds: float
     executions: int
+
+
+def joins(network: MLP, rows: int) -> bool:
+    """Return whether so many rows for `network` may be joined with those of other requests."""
+    return network.parameters.size >= LEAST_PARAMETERS and rows <= MOST_ROWS_OF_ONE
 
 
 def joined_parts(parts: Sequence[Computed]) -> Computed:
@@ -72,15 +84,13 @@ class Batches:
 
         Raises `Unavailable` if too many wait, and `DeadlineExceeded` if the current request was given up meanwhile.
         """
-        if network.parameters.size < LEAST_PARAMETERS or len(rows) > MOST_ROWS_OF_ONE:
-            start = time.perf_counter()
-            outputs = network.outputs(rows, check=False)
-            return Computed(outputs, 0.0, time.perf_counter() - start, 1)
-        with self._lock:
-            batcher = self._batchers.get(network)
-            if batcher is None:
-                batcher = self._batchers[network] = Batcher(self._slots)
-        return batcher.compute(network, rows)
+        if not joins(network, len(rows)):
+            return _computed(network, rows)
+        return self._batcher(network).compute(network, rows)
+
+    async def compute_soon(self, network: MLP, rows: Floats) -> Computed:
+        """Return what `compute` does for rows that may be joined with others, while the event loop goes on."""
+        return await self._batcher(network).compute_soon(network, rows)
 
     def waiting(self) -> Levels:
         """Return how many requests wait now, by model and version."""
@@ -89,22 +99,28 @@ class Batches:
         found = Counter(version for batcher in batchers for version in batcher.waiting())
         return {version: (count,) for version, count in found.items()}
 
+    def _batcher(self, network: MLP) -> Batcher:
+        with self._lock:
+            batcher = self._batchers.get(network)
+            if batcher is None:
+                batcher = self._batchers[network] = Batcher(self._slots)
+        return batcher
+
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    """A request that waits: for its outputs, or to be told to compute."""
+    """A request that waits: in a thread, or in the event loop `loop`."""
 
     rows: Floats
     since: float
+    loop: asyncio.AbstractEventLoop | None = None
+    told: threading.Event | asyncio.Event = field(default_factory=threading.Event)
+    """Whether there are outputs, or the request is to compute, or was given up."""
     request: PredictionRequest = field(default_factory=current_request)
-    told: threading.Lock = field(default_factory=threading.Lock)  # held until then
     group: Sequence[_Waiter] = ()
-    """The requests whose rows this one shall compute, its own first; empty if another did so."""
+    """The requests whose rows this one, in a thread, shall compute, its own first; empty if another did so."""
     found: Computed | None = None
     """None if the pass failed: then each request computes for itself, and has its own error; or if it was given up."""
-
-    def __post_init__(self) -> None:
-        self.told.acquire()
 
 
 class Batcher:
@@ -119,67 +135,89 @@ class Batcher:
 
     def compute(self, network: MLP, rows: Floats) -> Computed:
         """Return the outputs for `rows`, as `Batches.compute` does."""
-        start = time.perf_counter()
-        with self._lock:
-            alone = self._running < self._slots and not self._waiting
-            waiter = None if alone or not self._costs.joining_helps else self._enqueue(rows, start)
-            self._running += waiter is None
-        if waiter is None:
-            return self._run(network, rows, start)
+        waiter = _Waiter(rows, time.perf_counter())
+        if self._begins(waiter):
+            return self._run(network, waiter, counted=True)
         self._wait(waiter)
         if waiter.group:
             self._run_group(network, waiter.group)
+            self._go_on(network)
         if waiter.found is None:
             waiter.request.check()
-        return waiter.found or self._run(network, rows, start, counted=False)
+        return waiter.found or self._run(network, waiter)
+
+    async def compute_soon(self, network: MLP, rows: Floats) -> Computed:
+        """Return the outputs for `rows`, as `Batches.compute_soon` does: passes are made in a thread."""
+        waiter = _Waiter(rows, time.perf_counter(), asyncio.get_running_loop(), asyncio.Event())
+        if self._begins(waiter):
+            self._start(network, [waiter])
+        await self._wait_soon(waiter)
+        if (found := waiter.found) is not None:
+            return found
+        waiter.request.check()
+        return await in_thread(self._run, network, waiter)
 
     def waiting(self) -> list[tuple[str, str]]:
         """Return the model and the version of each request that waits."""
         with self._lock:
             return [each.request.version for each in self._waiting]
 
-    def _enqueue(self, rows: Floats, now: float) -> _Waiter:
-        """Raises `Unavailable`."""
-        waiting = sum(len(each.rows) for each in self._waiting)
-        if self._costs.least_of_a_row() * waiting > _MOST_SECONDS * self._slots:
-            detail = f"{len(self._waiting)} requests to this model are waiting, more than it can answer in time"
-            raise Unavailable(f"{detail}; try again in 1 s", reason="TOO_MANY_WAITING", retry_after=1)
-        waiter = _Waiter(rows, now)
-        self._waiting.append(waiter)
-        return waiter
+    def _begins(self, waiter: _Waiter) -> bool:
+        """Return whether to compute the rows now; else they wait with others. Raises `Unavailable`."""
+        with self._lock:
+            alone = self._running < self._slots and not self._waiting
+            if alone or not self._costs.joining_helps:
+                self._running += 1
+                return True
+            waiting = sum(len(each.rows) for each in self._waiting)
+            if self._costs.least_of_a_row() * waiting > _MOST_SECONDS * self._slots:
+                detail = f"{len(self._waiting)} requests to this model are waiting, more than it can answer in time"
+                raise Unavailable(f"{detail}; try again in 1 s", reason="TOO_MANY_WAITING", retry_after=1)
+            self._waiting.append(waiter)
+            return False
 
     def _wait(self, waiter: _Waiter) -> None:
         """Wait until the request is told. Raises `DeadlineExceeded`."""
-        if (deadline := waiter.request.deadline) is None:
-            waiter.told.acquire()
+        assert isinstance(waiter.told, threading.Event)
+        if not waiter.told.wait(_seconds_left(waiter)):
+            self._give_up(waiter)
+            waiter.told.wait()  # its pass has begun
+
+    async def _wait_soon(self, waiter: _Waiter) -> None:
+        assert isinstance(waiter.told, asyncio.Event)
+        seconds = _seconds_left(waiter)
+        if seconds is None:
+            await waiter.told.wait()
             return
-        if waiter.told.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            return
+        try:
+            await asyncio.wait_for(waiter.told.wait(), seconds)
+        except TimeoutError:
+            self._give_up(waiter)
+            await waiter.told.wait()
+
+    def _give_up(self, waiter: _Waiter) -> None:
         with self._lock:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
                 raise too_late()
-        waiter.told.acquire()  # its pass has begun
 
-    def _run(self, network: MLP, rows: Floats, since: float, *, counted: bool = True) -> Computed:
+    def _run(self, network: MLP, waiter: _Waiter, *, counted: bool = False) -> Computed:
         """Compute alone. A pass that is `counted` makes room for those that wait."""
         begin = time.perf_counter()
         try:
-            outputs = network.outputs(rows, check=False)
-            seconds = time.perf_counter() - begin
+            outputs, seconds = _outputs(network, waiter.rows)
         finally:
             if counted:
-                self._next()
-        self._costs.add(len(rows), seconds)
-        return Computed(outputs, begin - since, seconds, 1)
+                self._go_on(network)
+        self._costs.add(len(waiter.rows), seconds)
+        return Computed(outputs, begin - waiter.since, seconds, 1)
 
     def _run_group(self, network: MLP, group: Sequence[_Waiter]) -> None:
-        """Compute the rows of several requests, and tell them."""
+        """Compute the rows of several requests."""
         begin = time.perf_counter()
         try:
             rows = group[0].rows if len(group) == 1 else np.concatenate([each.rows for each in group])
-            outputs = network.outputs(rows, check=False)
-            seconds = time.perf_counter() - begin
+            outputs, seconds = _outputs(network, rows)
             self._costs.add(len(rows), seconds)
             start = 0
             for each in group:
@@ -189,23 +227,83 @@ class Batcher:
         except Exception:  # noqa: BLE001, S110 – each request then computes its own rows, and meets its own error
             pass
         finally:
-            self._next()
-            for each in group[1:]:
-                each.told.release()
+            _tell(group)
 
-    def _next(self) -> None:
-        """Let those that wait go on, after a pass."""
+    def _start(self, network: MLP, group: Sequence[_Waiter]) -> None:
+        """Have a pass made by a thread of the first request, and those that follow."""
+
+        def run() -> None:
+            following = group
+            while following:
+                self._run_group(network, following)
+                following = self._next()
+                if following and following[0].loop is None:
+                    following = self._hand_to(following)
+
+        threads = group[0].request.threads
+        assert threads is not None
+        threads.submit(run)
+
+    def _go_on(self, network: MLP) -> None:
+        """Let those that wait go on, after a pass in the thread of a request."""
+        if group := self._next():
+            if group[0].loop is None:
+                self._hand_to(group)
+            else:
+                self._start(network, group)
+
+    def _hand_to(self, group: Sequence[_Waiter]) -> Sequence[_Waiter]:
+        """Have a pass made by the first request, which has a thread; return that nothing is left to do here."""
+        group[0].group = group
+        _tell(group[:1])
+        return ()
+
+    def _next(self) -> Sequence[_Waiter]:
+        """Return the requests that the next pass is for; none: there is no next pass."""
         with self._lock:
-            for given_up in [each for each in self._waiting if each.request.is_pointless]:
-                self._waiting.remove(given_up)
-                given_up.told.release()
-            if not self._waiting:
-                self._running -= 1
-                return
+            given_up = [each for each in self._waiting if each.request.is_pointless]
+            for each in given_up:
+                self._waiting.remove(each)
             sizes = [len(each.rows) for each in self._waiting]
-            group = [self._waiting.popleft() for _ in range(self._costs.best_of(sizes))]
-            group[0].group = group
-        group[0].told.release()
+            group = [self._waiting.popleft() for _ in range(self._costs.best_of(sizes))] if sizes else []
+            self._running -= not group
+        _tell(given_up)
+        return group
+
+
+def _computed(network: MLP, rows: Floats) -> Computed:
+    outputs, seconds = _outputs(network, rows)
+    return Computed(outputs, 0.0, seconds, 1)
+
+
+def _outputs(network: MLP, rows: Floats) -> tuple[Floats, float]:
+    """Return the outputs for `rows`, finite or not, and the seconds that they took."""
+    begin = time.perf_counter()
+    outputs = overflowing(network.outputs, rows, check=False)
+    return outputs, time.perf_counter() - begin
+
+
+def _seconds_left(waiter: _Waiter) -> float | None:
+    deadline = waiter.request.deadline
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _tell(group: Sequence[_Waiter]) -> None:
+    """Tell requests, those of one event loop all at once."""
+    in_loops: dict[asyncio.AbstractEventLoop, list[_Waiter]] = {}
+    for each in group:
+        if each.loop is None:
+            each.told.set()
+        else:
+            in_loops.setdefault(each.loop, []).append(each)
+    for loop, waiters in in_loops.items():
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(_set, waiters)
+
+
+def _set(waiters: Sequence[_Waiter]) -> None:
+    for each in waiters:
+        each.told.set()
 
 
 class Costs:

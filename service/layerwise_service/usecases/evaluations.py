@@ -18,7 +18,7 @@ from layerwise.randomness import EVALUATION, stream
 from layerwise_service.domain.jobs import JSONObject
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.usecases.file_prediction import DatasetRequest, FilePredictor
-from layerwise_service.usecases.prediction import LoadedVersion
+from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.table_prediction import MeasuredRows, TablePrediction
 

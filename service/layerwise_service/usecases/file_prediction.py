@@ -13,8 +13,9 @@ from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.reading.choices import ReadingChoices
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.datasets import Datasets
+from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.outputs import USUAL, Wanted
-from layerwise_service.usecases.prediction import LoadedVersion, VersionPredictor
+from layerwise_service.usecases.prediction import VersionPredictor
 from layerwise_service.usecases.registry import Registry
 from layerwise_service.usecases.table_prediction import PredictedTable, TablePrediction, check_column
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,15 @@ from layerwise_service.process.sizes import held_bytes
 from layerwise_service.stores.artifact_store import ArtifactStore
 
 
+@dataclass(eq=False, slots=True)
+class LoadedModel:
+    """A model, the bytes that it holds, and what was made of it for each version that has it, by name and number."""
+
+    network: MLP
+    bytes: int
+    made: dict[tuple[str, int], Any] = field(default_factory=dict[tuple[str, int], Any])
+
+
 class LoadedModels:
     """A cache of models by artefact: the least recently used are evicted once the total exceeds `max_bytes`."""
 
@@ -21,7 +32,7 @@ class LoadedModels:
         self._artifacts = artifacts
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, tuple[MLP, int]] = OrderedDict()  # with the bytes that each holds
+        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
         self._bytes = 0
         self._loading: dict[str, threading.Lock] = {}
 
@@ -40,13 +51,13 @@ class LoadedModels:
     def any(self) -> MLP | None:
         """Return a model that is loaded, or None."""
         with self._lock:
-            return next((model for model, _ in self._loaded.values()), None)
+            return next((loaded.network for loaded in self._loaded.values()), None)
 
     def levels(self) -> Levels:
         """Return how many models are loaded, and their bytes."""
         return {(): (len(self._loaded), self._bytes)}
 
-    def kept(self, artifact: str) -> MLP | None:
+    def kept(self, artifact: str) -> LoadedModel | None:
         """Return the model if it is loaded."""
         with self._lock:
             return self._found(artifact)
@@ -55,45 +66,44 @@ class LoadedModels:
         """Drop all other models."""
         with self._lock:
             for gone in self._loaded.keys() - artifacts:
-                self._bytes -= self._loaded.pop(gone)[1]
+                self._bytes -= self._loaded.pop(gone).bytes
 
-    def get(self, artifact: str) -> MLP:
+    def get(self, artifact: str) -> LoadedModel:
         """Return the model, loaded once however many threads ask for it. Raises `DataLoss`."""
         with self._lock:
-            if (model := self._found(artifact)) is not None:
-                return model
+            if (loaded := self._found(artifact)) is not None:
+                return loaded
             loading = self._loading.setdefault(artifact, threading.Lock())
         with loading:
             with self._lock:
-                if (model := self._found(artifact)) is not None:
-                    return model
+                if (loaded := self._found(artifact)) is not None:
+                    return loaded
             try:
                 model = self._artifacts.load_model(artifact)
                 model.kept_optimizer = None  # predictions do not need it
                 predict_once(model)
-                size = held_bytes(model)
+                loaded = LoadedModel(model, held_bytes(model))
                 with self._lock:
-                    self._keep(artifact, model, size)
+                    self._keep(artifact, loaded)
             finally:
                 with self._lock:
                     self._loading.pop(artifact, None)
-            return model
+            return loaded
 
-    def _found(self, artifact: str) -> MLP | None:
-        kept = self._loaded.get(artifact)
-        if kept is None:
-            return None
-        self._loaded.move_to_end(artifact)
-        return kept[0]
+    def _found(self, artifact: str) -> LoadedModel | None:
+        loaded = self._loaded.get(artifact)
+        if loaded is not None:
+            self._loaded.move_to_end(artifact)
+        return loaded
 
-    def _keep(self, artifact: str, model: MLP, size: int) -> None:
+    def _keep(self, artifact: str, loaded: LoadedModel) -> None:
         if (before := self._loaded.pop(artifact, None)) is not None:  # loaded twice, after a load that failed
-            self._bytes -= before[1]
-        self._loaded[artifact] = model, size
-        self._bytes += size
+            self._bytes -= before.bytes
+        self._loaded[artifact] = loaded
+        self._bytes += loaded.bytes
         while self._bytes > self._max_bytes and len(self._loaded) > 1:
-            _, (_, gone) = self._loaded.popitem(last=False)
-            self._bytes -= gone
+            _, gone = self._loaded.popitem(last=False)
+            self._bytes -= gone.bytes
 
 
 def predict_once(model: MLP) -> None:

@@ -51,7 +51,7 @@ class TopClasses:
     values: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prediction:
     """The predictions of a version for n rows.
 

@@ -72,7 +72,7 @@ class Preloading:
         usable = ((name, model) for name, model in served.items() if not model.unloaded)
         for name, model in islice(usable, _MOST_TRIED if network is None else 0):
             try:
-                network = self._models.get(model.artifacts[model.latest])
+                network = self._models.get(model.artifacts[model.latest]).network
                 break
             except ServiceError as error:
                 wrong = wrong or f"no model can be served; version {model.latest} of {name}: {error.detail}"

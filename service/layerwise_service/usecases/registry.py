@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from layerwise_service.domain.columns import ColumnInfo
 from layerwise_service.domain.datasets import Label
@@ -101,8 +102,7 @@ class Registry:
         self._versions.delete(model, number)
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedVersion:
+class ResolvedVersion(NamedTuple):
     """A version that a request named, and its artefact."""
 
     model: str
@@ -157,7 +157,7 @@ class VersionResolver:
                 raise
             return _find(self._models, model, version)  # another thread has refreshed the memory meanwhile
 
-    def known(self, model: str, version: str | int | None) -> ResolvedVersion | None:
+    def known(self, model: str | None, version: str | int | None) -> ResolvedVersion | None:
         """Return the version if it is in memory, without a look at the store."""
         try:
             return _find(self._models, model, version)

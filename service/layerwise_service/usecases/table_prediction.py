@@ -21,8 +21,8 @@ from layerwise_service.domain.table_datasets import Cell, DatasetColumn, as_read
 from layerwise_service.domain.tables import listed
 from layerwise_service.domain.targets import Stored, TrueValues
 from layerwise_service.errors import InvalidRequest, OutputNotFinite
+from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.outputs import USUAL, Prediction, Wanted, joined
-from layerwise_service.usecases.prediction import LoadedVersion
 
 _MOST_OUTPUTS = 2**20  # of a block: 4 MiB of probabilities
 _NO_NUMBERS = ("date", "time")

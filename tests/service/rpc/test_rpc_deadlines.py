@@ -19,8 +19,8 @@ from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_service.domain.models import Version
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.rpc import server
+from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.outputs import Prediction
-from layerwise_service.usecases.prediction import LoadedVersion
 
 MANY = np.zeros((30_000, 2), np.float32)
 """Rows that are not predicted in the event loop."""

@@ -27,7 +27,7 @@ from layerwise_service.settings import Settings
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.usecases.batching import Batches
 from layerwise_service.usecases.loaded_models import LoadedModels, predict_once
-from layerwise_service.usecases.prediction import Instances, LoadedVersion
+from layerwise_service.usecases.loaded_version import Instances, LoadedVersion
 from layerwise_service.wiring import Stores
 
 Publish = Callable[..., Version]
@@ -176,7 +176,7 @@ def test_many_threads_load_a_model_once_and_a_failure_is_no_trap(models: tuple[A
         try:
             for _ in range(200):
                 for name in order:
-                    assert cache.get(name).architecture.inputs == 2
+                    assert cache.get(name).network.architecture.inputs == 2
         except BaseException as error:
             errors.append(error)
 

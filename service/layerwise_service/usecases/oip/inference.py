@@ -12,15 +12,11 @@ from numpy.typing import NDArray
 
 from layerwise_service.domain.datasets import AnyColumns
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.oip.signature import LABEL, LOGITS, OUTPUT, PROBABILITIES, Signature, signature_of
 from layerwise_service.usecases.oip.tensors import BYTES, DTYPES, InputTensor, OutputTensor, shown_shape
 from layerwise_service.usecases.outputs import Wanted
-from layerwise_service.usecases.prediction import LoadedVersion, VersionPredictor
-
-_QUICK = 400_000
-"""Multiplications that are quicker done at once than handed to another thread; too few to wait for a batch."""
-_OF_A_CELL = 20_000
-"""What encoding a cell of a table costs, in multiplications."""
+from layerwise_service.usecases.prediction import VersionPredictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,37 +52,25 @@ class Inference:
     def __init__(self, predictor: VersionPredictor) -> None:
         self._predictor = predictor
 
-    def infer(self, request: InferRequest) -> InferAnswer:
+    async def infer(self, request: InferRequest) -> InferAnswer:
         """Return the outputs. Raises `InvalidRequest` that names the tensor, and what `VersionPredictor` raises."""
-        return _infer(self.version(request.model, request.version), request)
-
-    def infer_at_once(self, request: InferRequest) -> InferAnswer | None:
-        """Return the outputs if that neither reads a file nor takes long, else None. Raises what `infer` raises."""
-        version = self._predictor.loaded(model=request.model, version=request.version or None)
-        if version is None or not _is_quick(version, request):
-            return None
-        return _infer(version, request)
+        version = await self.version_soon(request.model, request.version)
+        signature = signature_of(version.network)
+        _check_names(signature, version, request)
+        wanted = request.outputs or [RequestedOutput(name) for name in signature.output_names]
+        rows = _columns(signature, request.inputs) if signature.is_table else _numbers(signature, request.inputs[0])
+        values = await _values(version, rows, {output.name for output in wanted})
+        return InferAnswer(
+            version.model, version.version, [_output(signature, output, values[output.name]) for output in wanted]
+        )
 
     def version(self, model: str, version: str) -> LoadedVersion:
         """Return a version by its number, an alias, or "" for the latest. Raises `NotFound`."""
         return self._predictor.load(model=model, version=version or None)
 
-
-def _is_quick(version: LoadedVersion, request: InferRequest) -> bool:
-    rows = request.inputs[0].shape[0] if request.inputs and request.inputs[0].shape else 0
-    columns = len(request.inputs) if version.network.encoder is not None else 0
-    return rows * (version.network.parameters.size + columns * _OF_A_CELL) < _QUICK
-
-
-def _infer(version: LoadedVersion, request: InferRequest) -> InferAnswer:
-    signature = signature_of(version.network)
-    _check_names(signature, version, request)
-    wanted = request.outputs or [RequestedOutput(name) for name in signature.output_names]
-    rows = _columns(signature, request.inputs) if signature.is_table else _numbers(signature, request.inputs[0])
-    values = _values(version, rows, {output.name for output in wanted})
-    return InferAnswer(
-        version.model, version.version, [_output(signature, output, values[output.name]) for output in wanted]
-    )
+    async def version_soon(self, model: str, version: str) -> LoadedVersion:
+        """Return what `version` does, while the event loop goes on."""
+        return await self._predictor.load_soon(model=model, version=version or None)
 
 
 def _check_names(signature: Signature, version: LoadedVersion, request: InferRequest) -> None:
@@ -156,9 +140,9 @@ def _columns(signature: Signature, tensors: Sequence[InputTensor]) -> AnyColumns
     return found
 
 
-def _values(version: LoadedVersion, rows: NDArray[np.float32] | AnyColumns, names: set[str]) -> dict[str, Any]:
+async def _values(version: LoadedVersion, rows: NDArray[np.float32] | AnyColumns, names: set[str]) -> dict[str, Any]:
     wanted = Wanted(probabilities=PROBABILITIES in names, logits=LOGITS in names)
-    found = version.predict(rows, at="inputs", wanted=wanted)
+    found = await version.predict_soon(rows, at="inputs", wanted=wanted)
     predictions = found.predictions.reshape(len(found.predictions), -1)
     return {PROBABILITIES: found.probabilities, LABEL: predictions, OUTPUT: predictions, LOGITS: found.logits}
 

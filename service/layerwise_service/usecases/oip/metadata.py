@@ -8,10 +8,10 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from layerwise_service.errors import ServiceError
+from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.oip.inference import Inference
 from layerwise_service.usecases.oip.signature import TensorSpec, signature_of
 from layerwise_service.usecases.oip.tensors import BYTES
-from layerwise_service.usecases.prediction import LoadedVersion
 from layerwise_service.usecases.readiness import Readiness
 from layerwise_service.usecases.registry import VersionResolver
 

@@ -1,0 +1,47 @@
+"""Where the steps of a request run: those that take long in a thread, so that an event loop goes on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from time import perf_counter
+from typing import Any, TypeVar
+
+from layerwise_service.process.prediction_request import current_request
+
+T = TypeVar("T")
+
+
+async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
+    """Return the result of a call that may take long, made in a thread of the current request.
+
+    If the request is answered in a thread already, the call is made at once. Raises `DeadlineExceeded`, without making
+    the call, if nobody waits for the answer any more when a thread is free.
+    """
+    request = current_request()
+    if (threads := request.threads) is None:
+        return call(*arguments)
+    context, asked = copy_context(), perf_counter()
+
+    def run() -> T:
+        request.waited(perf_counter() - asked)
+        request.check()
+        request.threads = None
+        try:
+            return context.run(call, *arguments)
+        finally:
+            request.threads = threads
+
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
+
+
+def run_now(steps: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that never waits, since its request is answered in a thread."""
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    steps.close()
+    raise RuntimeError("a step of a request in a thread waits for an event loop")
