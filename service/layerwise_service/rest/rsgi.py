@@ -11,15 +11,16 @@ import io
 import sys
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
-from itertools import chain
-from typing import Any, TypeVar
+from http import HTTPStatus
+from typing import IO, Any, TypeVar
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]  # not in an __all__
+from werkzeug.wsgi import FileWrapper
 
-from layerwise_service.rest.gateway import Gateway
+from layerwise_service.rest.gateway import Gateway, said
 from layerwise_service.rest.messages import Request
+from layerwise_service.rest.responses import problem_answer
 
 T = TypeVar("T")
 
@@ -29,6 +30,10 @@ _SMALL = 2**16  # bytes of a body that arrives whatever else does
 _LARGE_AT_ONCE = 64  # larger bodies that arrive at the same time
 _DROPPED = 128 * 2**20
 """Bytes of a body beyond the limit that are read and dropped."""
+
+
+_FILE = "layerwise.file"
+"""The key of the file that is the answer, in the environment of WSGI."""
 
 
 class Rsgi:
@@ -50,10 +55,14 @@ class Rsgi:
         body = RsgiBody(protocol, self._large)
         request = self._gateway.request(scope.method, scope.path, scope.query_string, headers, body, version=version)
         answer = await self._gateway.answer(request, self._predicting)
-        if answer is None:
-            await self._leave(request, _environ(request, headers, scope), protocol)
-        else:
+        if answer is not None:
             protocol.response_bytes(*answer)
+            return
+        try:
+            await self._leave(request, _environ(request, headers, scope), protocol)
+        except Exception as error:  # noqa: BLE001 - nothing else answers it
+            problem = problem_answer(said(error, request.request_id, request.path), request)
+            protocol.response_bytes(problem.status, [("Content-Type", problem.content_type)], problem.body)
 
     async def _leave(self, request: Request, environ: dict[str, Any], protocol: HTTPProtocol) -> None:
         """Let Flask answer, in a thread."""
@@ -64,13 +73,15 @@ class Rsgi:
         elif length is not None and length <= _SMALL:
             environ["wsgi.input"] = io.BytesIO(await _whole(protocol))
         else:
-            environ["wsgi.input"] = _Stream(protocol, loop)
-        run = partial(self._in_flask, request, environ, protocol, loop)
-        await loop.run_in_executor(self._others, run)
+            environ["wsgi.input"] = io.BufferedReader(_Stream(protocol, loop))
+        status, headers, content = await loop.run_in_executor(self._others, self._in_flask, request, environ)
+        if isinstance(content, _File):
+            _send_file(protocol, status, headers, content.path)
+        else:
+            protocol.response_bytes(status, headers, content)
 
-    def _in_flask(
-        self, request: Request, environ: dict[str, Any], protocol: HTTPProtocol, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def _in_flask(self, request: Request, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes | _File]:
+        """Return status, headers and content of Flask's answer."""
         began: list[tuple[int, list[tuple[str, str]]]] = []
 
         def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> None:
@@ -78,18 +89,32 @@ class Rsgi:
 
         answer = self._gateway.leave(request, environ, begin)
         try:
-            chunks = iter(answer)
-            first, second = next(chunks, b""), next(chunks, None)
-            if second is None:
-                loop.call_soon_threadsafe(protocol.response_bytes, *began[0], first)
-                return
-            with suppress(ProtocolClosed):  # the caller has gone
-                stream = protocol.response_stream(*began[0])
-                for chunk in chain((first, second), chunks):
-                    _in_loop(loop, stream.send_bytes(chunk))
+            ((status, headers),) = began
+            file: _File | None = environ.get(_FILE)
+            if file is not None and status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) and request.method != "HEAD":
+                return status, headers, file
+            return status, headers, b"".join(answer)
         finally:
             if close := getattr(answer, "close", None):
                 close()
+
+
+class _File(FileWrapper):
+    """An answer that is a file, or a part of one, which granian sends as fast as its reader takes it."""
+
+    def __init__(self, environ: dict[str, Any], file: IO[bytes], buffer_size: int = 8192) -> None:
+        super().__init__(file, buffer_size)
+        self.path = str(file.name)
+        environ[_FILE] = self
+
+
+def _send_file(protocol: HTTPProtocol, status: int, headers: list[tuple[str, str]], path: str) -> None:
+    part = next((value for name, value in headers if name.lower() == "content-range"), None)
+    if part is None:
+        protocol.response_file(status, headers, path)
+    else:
+        start, _, stop = part.removeprefix("bytes ").partition("/")[0].partition("-")
+        protocol.response_file_range(status, headers, path, int(start), int(stop) + 1)
 
 
 class RsgiBody:
@@ -98,6 +123,7 @@ class RsgiBody:
     def __init__(self, protocol: HTTPProtocol, large: asyncio.Semaphore) -> None:
         self._protocol = protocol
         self._large = large
+        self._chunks: AsyncIterator[bytes] | None = None
 
     async def whole(self, length: int | None, most: int) -> bytes:
         if length is not None and length <= _SMALL:
@@ -106,7 +132,7 @@ class RsgiBody:
             if length is not None:
                 return await _whole(self._protocol)
             found = bytearray()
-            async for chunk in _chunks(self._protocol):
+            async for chunk in self._arriving():
                 found += chunk
                 if len(found) > most:
                     break
@@ -114,10 +140,14 @@ class RsgiBody:
 
     async def drop(self) -> None:
         left = _DROPPED
-        async for chunk in _chunks(self._protocol):
+        async for chunk in self._arriving():
             left -= len(chunk)
             if left < 0:
                 return
+
+    def _arriving(self) -> AsyncIterator[bytes]:
+        self._chunks = self._chunks or _chunks(self._protocol)
+        return self._chunks
 
 
 class _Stream(io.RawIOBase):
@@ -193,6 +223,7 @@ def _environ(request: Request, headers: Mapping[str, str], scope: Scope) -> dict
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    environ["wsgi.file_wrapper"] = partial(_File, environ)
     for name, value in headers.items():
         key = name.upper().replace("-", "_")
         environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value

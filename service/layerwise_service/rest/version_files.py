@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from flask import Blueprint, Response, request
-from werkzeug.wsgi import FileWrapper
+from werkzeug.wsgi import wrap_file
 
 from layerwise_service.domain.models import Version
 from layerwise_service.rest.file_bodies import (
@@ -42,7 +42,8 @@ def version_file_routes(files: ModelFiles, places: UploadPlaces) -> Blueprint:
     def get_file(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query()
         found, file = files.open(model, version)
-        response = Response(FileWrapper(file, CHUNK), mimetype="application/octet-stream", direct_passthrough=True)
+        content = wrap_file(request.environ, file, CHUNK)
+        response = Response(content, mimetype="application/octet-stream", direct_passthrough=True)
         response.call_on_close(file.close)
         response.content_length = found.size_bytes
         response.headers["Content-Disposition"] = f'attachment; filename="{_file_name(found)}"'
