@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from collections.abc import Callable
 
 from layerwise_service.process.loops import Loop
 
@@ -17,8 +18,11 @@ _TRIM_THRESHOLD, _MOST_AT_THE_END = -1, 64 * 2**20  # freed memory that an arena
 _FREE_AT_THE_END = 0
 
 
-def start_returning_memory() -> None:
-    """Begin to return freed memory to the system every few seconds, if the allocator is glibc's."""
+def start_returning_memory(forget: Callable[[], None] = lambda: None) -> None:
+    """Begin to return freed memory to the system every few seconds, if the allocator is glibc's.
+
+    `forget` is called before that, to free what is kept for the next request.
+    """
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
@@ -26,4 +30,9 @@ def start_returning_memory() -> None:
     libc.mallopt(_MMAP_THRESHOLD, _MOST_IN_ARENAS)
     # By default every freed megabyte goes back at once, and is taken again for the next message, page by page.
     libc.mallopt(_TRIM_THRESHOLD, _MOST_AT_THE_END)
-    Loop("memory", lambda: libc.malloc_trim(_FREE_AT_THE_END), every=_SECONDS).start()
+
+    def trim() -> None:
+        forget()
+        libc.malloc_trim(_FREE_AT_THE_END)
+
+    Loop("memory", trim, every=_SECONDS).start()

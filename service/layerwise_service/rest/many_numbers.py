@@ -6,7 +6,10 @@ which also finds the place of an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -17,9 +20,47 @@ from layerwise.checks import shown
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rest.json_limits import count_byte
 
-LEAST_BYTES = 2**16
+LEAST_BYTES = 2**12
 """Smaller bodies are read as fast in the usual way."""
+_MOST_KEPT = 2**24  # bytes of a body whose parser is kept: it takes about four times as many
+_KEPT_SECONDS = 10.0
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # which simdjson would skip
+
+
+class _Parsers:
+    """One parser with its memory, which takes a third of the time of reading a body to get from the system.
+
+    It is kept while large bodies come one after the other, and let go by `forget_parser`.
+    """
+
+    def __init__(self) -> None:
+        self._kept: simdjson.Parser | None = None
+        self._lock = threading.Lock()
+        self._used = 0.0
+
+    @contextmanager
+    def taken(self, size: int) -> Generator[simdjson.Parser]:
+        """Give a parser to the block for a body of `size` bytes."""
+        with self._lock:
+            parser, self._kept = self._kept or simdjson.Parser(), None
+        yield parser
+        if size <= _MOST_KEPT:
+            with self._lock:
+                self._kept, self._used = parser, time.monotonic()
+
+    def forget(self) -> None:
+        """Let a parser go that was not used for some seconds."""
+        with self._lock:
+            if time.monotonic() - self._used > _KEPT_SECONDS:
+                self._kept = None
+
+
+_PARSERS = _Parsers()
+
+
+def forget_parser() -> None:
+    """Free the memory of the parser, if no large body has come for some seconds."""
+    _PARSERS.forget()
 
 
 def read_many_numbers(body: bytes, rows_field: str) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
@@ -29,8 +70,14 @@ def read_many_numbers(body: bytes, rows_field: str) -> tuple[dict[str, Any], NDA
     """
     if body.startswith(_BYTE_ORDER_MARK):
         return None
+    with _PARSERS.taken(len(body)) as parser:
+        return _read(parser, body, rows_field)
+
+
+def _read(parser: simdjson.Parser, body: bytes, rows_field: str) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
+    """Nothing of what is returned refers to the parser, which could not be used again otherwise."""
     try:
-        document = simdjson.Parser().parse(body)
+        document = parser.parse(body)
         if not isinstance(document, simdjson.Object):
             return None
         names = list(document.keys())
@@ -58,8 +105,13 @@ def read_many_numbers(body: bytes, rows_field: str) -> tuple[dict[str, Any], NDA
 
 def read_numbers(data: bytes) -> NDArray[np.float64] | None:
     """Return the numbers of a list in JSON, nested in any way, in their order; None if it is not one of numbers."""
+    with _PARSERS.taken(len(data)) as parser:
+        return _read_list(parser, data)
+
+
+def _read_list(parser: simdjson.Parser, data: bytes) -> NDArray[np.float64] | None:
     try:
-        found = simdjson.Parser().parse(data)
+        found = parser.parse(data)
         if isinstance(found, simdjson.Array):
             return np.frombuffer(found.as_buffer(of_type="d"), np.float64)
     except (ValueError, TypeError, RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, TypeVar
@@ -37,7 +38,7 @@ class Form:
     def __init__(self, *kinds: type[msgspec.Struct], matrices: Sequence[str] = ()) -> None:
         self.decoders: Sequence[msgspec.json.Decoder[Any]] = [msgspec.json.Decoder(kind) for kind in kinds]
         self.keys = [f'"{name}"'.encode() for name in kinds[0].__struct_fields__]
-        self.matrices = matrices
+        self.matrices = {name: re.compile(rf'"{name}"\s*:\s*\[\s*\['.encode()) for name in matrices}
 
 
 class RowRequests:
@@ -122,7 +123,7 @@ class RowRequests:
         if len(data) >= LEAST_BYTES and (body := _with_matrix(data, form)) is not None:
             return body
         body = decoded_as(form.decoders, data, request)
-        if len(data) <= LEAST_BYTES:
+        if len(data) <= AT_ONCE:
             check_keys(data, form.keys)
         return body
 
@@ -149,8 +150,8 @@ async def quickly(request: Request, answer: Callable[..., Coroutine[Any, Any, T]
 
 def _with_matrix(data: bytes, form: Form) -> Any:
     """Return a large body whose rows are an array; None if its rows are no matrix of numbers."""
-    for name in form.matrices:
-        if f'"{name}"'.encode() in data and (found := read_many_numbers(data, name)):
+    for name, begin in form.matrices.items():
+        if begin.search(data) and (found := read_many_numbers(data, name)):
             with suppress(msgspec.ValidationError):
                 body = msgspec.convert({**found[0], name: []}, form.decoders[0].type)
                 setattr(body, name, found[1])

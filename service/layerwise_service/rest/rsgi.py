@@ -129,14 +129,14 @@ class RsgiBody:
         if length is not None and length <= _SMALL:
             return await _whole(self._protocol)
         async with self._large:
-            if length is not None:
-                return await _whole(self._protocol)
-            found = bytearray()
+            chunks: list[bytes] = []
+            size = 0
             async for chunk in self._arriving():
-                found += chunk
-                if len(found) > most:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > most:
                     break
-            return bytes(found)
+            return b"".join(chunks)
 
     async def drop(self) -> None:
         left = _DROPPED

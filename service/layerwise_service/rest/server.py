@@ -26,6 +26,7 @@ from layerwise_service.process.loops import Loop
 from layerwise_service.process.memory import start_returning_memory
 from layerwise_service.process.ports import reserve
 from layerwise_service.rest.app import gateway_of
+from layerwise_service.rest.many_numbers import forget_parser
 from layerwise_service.rest.rsgi import THREADS, Rsgi
 from layerwise_service.settings import Settings
 
@@ -96,7 +97,7 @@ def _load(settings: Settings, build: Callable[[Settings, Reporter], Flask], pare
     """Return the application, in one of granian's processes."""
     configure_logs(settings.log, process="rest")
     end_with_parent(parent)
-    start_returning_memory()
+    start_returning_memory(forget_parser)
     reporter = Reporter(counts)
     reporter.start()
     logged = ""

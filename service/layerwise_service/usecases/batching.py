@@ -37,6 +37,8 @@ MOST_ROWS_OF_ONE = 64
 _MOST_JOINED = 256
 _MOST_SECONDS = 5.0  # of computing that may wait; further requests are refused
 _WORTH = 0.8  # a row in company takes less than so much of the time of a row alone, or rows are not joined
+_PATIENCE = 1.5  # times as long as the last pass took
+_BETTER = 0.95
 _TRY_AGAIN = 1_000  # passes until joining is tried again
 _WEIGHT = 0.2  # of the newest measurement in a mean
 
@@ -132,6 +134,9 @@ class Batcher:
         self._running = 0
         self._waiting: deque[_Waiter] = deque()
         self._costs = Costs()
+        self._wanted_rows = 0
+        """So many waiting rows make the next pass worth while; 0: it does not wait for them."""
+        self._gathered = threading.Event()
 
     def compute(self, network: MLP, rows: Floats) -> Computed:
         """Return the outputs for `rows`, as `Batches.compute` does."""
@@ -174,6 +179,8 @@ class Batcher:
                 detail = f"{len(self._waiting)} requests to this model are waiting, more than it can answer in time"
                 raise Unavailable(f"{detail}; try again in 1 s", reason="TOO_MANY_WAITING", retry_after=1)
             self._waiting.append(waiter)
+            if self._wanted_rows and waiting + len(waiter.rows) >= self._wanted_rows:
+                self._gathered.set()
             return False
 
     def _wait(self, waiter: _Waiter) -> None:
@@ -235,7 +242,9 @@ class Batcher:
         def run() -> None:
             following = group
             while following:
+                begin = time.perf_counter()
                 self._run_group(network, following)
+                self._gather(sum(len(each.rows) for each in following), time.perf_counter() - begin)
                 following = self._next()
                 if following and following[0].loop is None:
                     following = self._hand_to(following)
@@ -243,6 +252,17 @@ class Batcher:
         threads = group[0].request.threads
         assert threads is not None
         threads.submit(run)
+
+    def _gather(self, answered: int, seconds: float) -> None:
+        """Wait until those whose rows were `answered` ask again, if that makes the next pass better; not for long."""
+        with self._lock:
+            waiting = sum(len(each.rows) for each in self._waiting)
+            if self._wanted_rows or not self._costs.is_better(waiting + answered, waiting):
+                return
+            self._wanted_rows = waiting + answered
+            self._gathered.clear()
+        self._gathered.wait(_PATIENCE * seconds)
+        self._wanted_rows = 0
 
     def _go_on(self, network: MLP) -> None:
         """Let those that wait go on, after a pass in the thread of a request."""
@@ -332,6 +352,14 @@ class Costs:
     def least_of_a_row(self) -> float:
         """Return the least seconds that a row takes, 0 if nothing is known."""
         return min(self._seconds.values(), default=0.0)
+
+    def is_better(self, rows: int, than: int) -> bool:
+        """Return whether a row takes much less time in a pass of `rows` than in one of fewer, as far as is known."""
+        known, fewer = self._of_a_row(rows), self._of_a_row(max(1, than))
+        return known is None or fewer is None or known < _BETTER * fewer
+
+    def _of_a_row(self, rows: int) -> float | None:
+        return self._seconds.get((min(rows, _MOST_JOINED) - 1).bit_length())
 
     def best_of(self, sizes: Sequence[int]) -> int:
         """Return how many of the requests of these sizes go together: so many that a row takes least.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,13 +52,13 @@ class Callers:
     def __init__(self, pool: ThreadPoolExecutor, slots: int = 1) -> None:
         self.network = HeldNetwork()
         self.batcher = Batcher(slots)
-        self._pool = pool
+        self.pool = pool
 
     def ask(self, rows: Floats) -> Future[Computed]:
         """Ask in a thread, as part of the current request."""
         network: Any = self.network
         known = len(self.batcher._waiting) + len(self.network.passes)
-        asked = self._pool.submit(copy_context().run, self.batcher.compute, network, rows)
+        asked = self.pool.submit(copy_context().run, self.batcher.compute, network, rows)
         wait_until(lambda: len(self.batcher._waiting) + len(self.network.passes) > known)
         return asked
 
@@ -223,3 +224,117 @@ def test_a_request_that_is_cancelled_while_it_waits_is_not_computed(callers: Cal
     with pytest.raises(DeadlineExceeded):
         gone.result(20)
     assert callers.network.passes == [1, 1]
+
+
+async def ask_soon(callers: Callers, rows: Floats, *, seconds: float | None = None) -> asyncio.Task[Computed]:
+    """Ask in the event loop, as a request of its own, and return when the rows wait or are computed."""
+    network: Any = callers.network
+
+    async def ask() -> Computed:
+        with PredictionRequest(seconds=seconds, threads=callers.pool):
+            return await callers.batcher.compute_soon(network, rows)
+
+    known = len(callers.batcher._waiting) + len(callers.network.passes)
+    asked = asyncio.create_task(ask())
+    while len(callers.batcher._waiting) + len(callers.network.passes) == known:
+        await asyncio.sleep(0.001)
+    return asked
+
+
+def test_requests_of_an_event_loop_are_joined_while_the_loop_goes_on(callers: Callers) -> None:
+    async def run() -> list[Computed]:
+        asked = [await ask_soon(callers, row(0))]
+        asked += [await ask_soon(callers, row(i, count=i)) for i in (1, 2, 3)]
+        callers.network.let(2)
+        return await asyncio.gather(*asked)
+
+    found = asyncio.run(run())
+
+    assert callers.network.passes == [1, 6]
+    for i, each in enumerate(found):
+        np.testing.assert_array_equal(each.outputs, row(2 * i, count=max(1, i)))
+    assert [each.executions for each in found] == [1, 1, 0, 0]
+
+
+def test_requests_of_threads_and_of_an_event_loop_wait_in_one_queue(callers: Callers) -> None:
+    async def run() -> list[Computed]:
+        first = callers.ask(row(0))
+        in_loop = [await ask_soon(callers, row(1))]
+        in_thread = callers.ask(row(2))
+        callers.network.let(1)
+        await asyncio.to_thread(first.result, 20)
+        in_loop.append(await ask_soon(callers, row(3)))
+        second = callers.ask(row(4))
+        callers.network.let(5)
+        of_threads = [await asyncio.to_thread(each.result, 20) for each in (in_thread, second)]
+        return [*await asyncio.gather(*in_loop), *of_threads]
+
+    found = asyncio.run(run())
+
+    assert [each.outputs[0, 0] for each in found] == [2, 6, 4, 8]
+    assert sum(callers.network.passes) == 5
+
+
+def test_a_failing_pass_is_repeated_by_each_request_of_an_event_loop(callers: Callers) -> None:
+    callers.network.fails = lambda rows: len(rows) > 1 or rows[0, 0] == 2
+
+    async def run() -> list[Computed | BaseException]:
+        asked = [await ask_soon(callers, row(i)) for i in (0, 1, 2, 3)]
+        callers.network.let(5)
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    found = asyncio.run(run())
+
+    assert [each.outputs[0, 0] for each in found if isinstance(each, Computed)] == [0, 2, 6]
+    assert isinstance(found[2], MemoryError)
+
+
+def test_a_request_of_an_event_loop_does_not_wait_beyond_its_deadline(callers: Callers) -> None:
+    async def run() -> tuple[Computed, BaseException, Computed]:
+        first = await ask_soon(callers, row(0))
+        late = await ask_soon(callers, row(1), seconds=0.05)
+        patient = await ask_soon(callers, row(2), seconds=60)
+        await asyncio.wait([late])
+        callers.network.let(2)
+        error = late.exception()
+        assert error is not None
+        return await first, error, await patient
+
+    first, error, patient = asyncio.run(run())
+
+    assert isinstance(error, DeadlineExceeded)
+    assert (first.outputs[0, 0], patient.outputs[0, 0]) == (0, 4)
+    assert callers.network.passes == [1, 1]
+
+
+def test_a_request_that_is_cancelled_in_the_queue_is_not_computed(callers: Callers) -> None:
+    async def run() -> Computed:
+        first = await ask_soon(callers, row(0))
+        (await ask_soon(callers, row(1))).cancel()
+        callers.network.let(1)
+        return await first
+
+    assert asyncio.run(run()).outputs[0, 0] == 0
+    wait_until(lambda: callers.batcher._running == 0)
+    assert callers.network.passes == [1]
+
+
+def test_a_pass_waits_for_those_that_were_just_answered_if_company_makes_it_cheaper(callers: Callers) -> None:
+    callers.batcher._costs._seconds = {0: 1.0, 3: 0.1}  # of a row alone, and of one among five to eight
+    callers.ask(row(0))
+    gathering = callers.pool.submit(callers.batcher._gather, 5, 20.0)
+    wait_until(lambda: callers.batcher._wanted_rows == 5)
+
+    for i in range(4):
+        callers.ask(row(i))
+    assert not gathering.done()
+    callers.ask(row(5))
+
+    gathering.result(timeout=10)
+    callers.network.let(10)
+
+
+def test_a_pass_waits_for_nobody_if_company_makes_it_no_cheaper(callers: Callers) -> None:
+    callers.batcher._costs._seconds = {0: 0.1, 3: 0.1}
+
+    callers.batcher._gather(5, 1000.0)  # returns at once
