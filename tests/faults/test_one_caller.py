@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from helpers.rpc_requests import batch, field, header
 from helpers.running import Service, running_service
 from helpers.waiting import wait_until
+from layerwise import MLP, Architecture, Layer, Plan
 from layerwise_client import ResourceExhausted, datasets
 from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
@@ -146,6 +148,47 @@ def test_silent_connections_keep_nobody_out_of_rest(service: Service) -> None:
             livez(service)
 
         assert time.monotonic() - start < 20 * SECONDS / 4  # together: with all places taken, one took 10 s
+
+
+def test_callers_that_never_end_their_bodies_hold_nobody_up(service: Service) -> None:
+    """Twice as many small bodies as a process has threads, and large ones of which each has all but one place."""
+    host, port = service.rest.removeprefix("http://").split(":")
+    head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n["
+    with ExitStack() as stack:
+        for length in [1_000] * 256 + [1_000_000] * 63:
+            sender = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            sender.sendall(head.format(length).encode())
+        time.sleep(0.5)  # until they are read
+
+        start = time.monotonic()
+        for _ in range(20):
+            livez(service)
+            connection = http.client.HTTPConnection(host, int(port), timeout=30)
+            connection.request("POST", "/predict", b" " * 100_000, {"Content-Type": "application/json"})
+            assert connection.getresponse().status == 400
+            connection.close()
+
+        assert time.monotonic() - start < 20 * SECONDS / 4
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the memory of a process in /proc")
+def test_slow_readers_of_a_large_file_do_not_have_it_in_memory(service: Service) -> None:
+    wide = MLP(Architecture(1_000, (Layer(8_000, "relu"), Layer(1))), seed=0)
+    wide.plan = Plan(loss="squared_error")
+    host, port = service.rest.removeprefix("http://").split(":")
+    with service.client() as client, ExitStack() as stack:
+        size = client.import_model("wide", wide, progress=False).size_bytes
+        livez(service)
+        before = sum(memory_peak(pid) for pid in service.rest_pids())
+
+        for _ in range(30):
+            reader = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            reader.sendall(b"GET /api/models/wide/versions/1/file HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert reader.recv(12) == b"HTTP/1.1 200"
+        time.sleep(1)
+
+        assert size > 30e6
+        assert sum(memory_peak(pid) for pid in service.rest_pids()) < before + 200
 
 
 def test_idle_senders_do_not_hold_all_uploads(service: Service) -> None:
