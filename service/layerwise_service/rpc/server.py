@@ -6,12 +6,12 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from layerwise_proto.oip import grpc_service_pb2
 from layerwise_proto.oip.grpc_service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
@@ -27,7 +27,7 @@ from layerwise_service.process.loops import AsyncLoop, Loop, late
 from layerwise_service.process.ports import Share
 from layerwise_service.rpc.dataset_receiver import DatasetReceiver
 from layerwise_service.rpc.dataset_service import DatasetServicer
-from layerwise_service.rpc.interceptor import ErrorBoundary
+from layerwise_service.rpc.error_boundary import ErrorBoundary
 from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.rpc.limited_threads import LimitedThreads
 from layerwise_service.rpc.model_service import ModelServicer
@@ -119,7 +119,8 @@ class RpcServer:
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
         self._boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
-        self._server = aio.server(interceptors=[self._boundary], options=_options(settings, shared=share is not None))
+        self._server = aio.server(options=_options(settings, shared=share is not None))
+        guarded = self._boundary.around(self._server)
         add_TrainingServiceServicer_to_server(
             TrainingServicer(
                 training,
@@ -129,21 +130,22 @@ class RpcServer:
                 uploads=UploadReceiver(training, self._uploads),
                 creating=self._creating,
             ),
-            self._server,
+            guarded,
         )
         add_DatasetServiceServicer_to_server(
-            DatasetServicer(datasets, profiles, self._files, profiling=self._profiling), self._server
+            DatasetServicer(datasets, profiles, self._files, profiling=self._profiling), guarded
         )
-        add_ModelServiceServicer_to_server(ModelServicer(registry, aliases, self._version_files), self._server)
+        add_ModelServiceServicer_to_server(ModelServicer(registry, aliases, self._version_files), guarded)
         add_PredictionServiceServicer_to_server(
             PredictionServicer(predictor, file_predictor, evaluations, self._predicting, evaluating=self._evaluating),
-            self._server,
+            guarded,
         )
-        add_GRPCInferenceServiceServicer_to_server(OipServicer(oip, self._predicting), self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        add_GRPCInferenceServiceServicer_to_server(OipServicer(oip, self._predicting), guarded)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, guarded)
         if settings.reflection:
             names = (*_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+            generated = cast(Any, reflection_pb2_grpc)  # without types
+            generated.add_ServerReflectionServicer_to_server(reflection.aio.ReflectionServicer(names), guarded)
 
     async def start(self) -> str:
         """Start to answer, and return the address, its port filled in. Raises `AddressInUse`."""

@@ -72,7 +72,11 @@ def open_stored(path: Path) -> BufferedReader:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a file", str(path))
-    return open(path, "rb", opener=lambda *_: descriptor)
+
+    def opened(path: str, flags: int) -> int:
+        return descriptor
+
+    return open(path, "rb", opener=opened)
 
 
 def is_in_the_way(error: OSError) -> bool:

@@ -21,7 +21,7 @@ from layerwise_proto.v1.training_pb2_grpc import (
     add_TrainingServiceServicer_to_server,
 )
 from layerwise_service.errors import MOST_POINTER, InvalidRequest, ServiceError
-from layerwise_service.rpc.interceptor import ErrorBoundary
+from layerwise_service.rpc.error_boundary import ErrorBoundary
 from layerwise_service.settings import Settings
 from layerwise_service.wiring import open_stores
 
@@ -44,8 +44,8 @@ def failing() -> Iterator[tuple[Failing, TrainingServiceStub]]:
     servicer = Failing()  # type: ignore[abstract]
 
     async def start() -> tuple[aio.Server, int]:
-        server = aio.server(interceptors=[ErrorBoundary(max_answer_bytes=2**20)])
-        add_TrainingServiceServicer_to_server(servicer, server)
+        server = aio.server()
+        add_TrainingServiceServicer_to_server(servicer, ErrorBoundary(max_answer_bytes=2**20).around(server))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         return server, port

@@ -6,10 +6,10 @@ import asyncio
 import inspect
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import structlog
@@ -29,7 +29,7 @@ Context = aio.ServicerContext[Any, Any]
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-class ErrorBoundary(aio.ServerInterceptor):
+class ErrorBoundary:
     """Answers a `ServiceError` with its status, and any other exception with "internal error" and a request id.
 
     A request that cannot be decoded is answered in the same way. So is an answer of more than `max_answer_bytes`, since
@@ -39,7 +39,14 @@ class ErrorBoundary(aio.ServerInterceptor):
     def __init__(self, *, max_answer_bytes: int) -> None:
         self._max_answer_bytes = max_answer_bytes
         self._calls: set[asyncio.Task[Any]] = set()
-        self._guarded: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    def around(self, server: aio.Server) -> aio.Server:
+        """Return what takes services in place of `server`, so that all their methods are within the boundary.
+
+        An interceptor would do the same at each call, in a tenth of its time.
+        """
+        guarded: Any = _GuardedServer(server, self._guard)
+        return cast(aio.Server, guarded)
 
     async def ended(self) -> None:
         """Wait for the tasks of all calls: gRPC stops without waiting for the cleanup of cancelled calls.
@@ -48,19 +55,6 @@ class ErrorBoundary(aio.ServerInterceptor):
         """
         while self._calls:
             await asyncio.wait(list(self._calls))
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        method = str(handler_call_details.method)
-        if (guarded := self._guarded.get(method)) is None:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                return None
-            guarded = self._guarded[method] = self._guard(handler, method)
-        return guarded
 
     def _guard(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
         decode = _decoder(handler.request_deserializer)
@@ -139,6 +133,24 @@ class ErrorBoundary(aio.ServerInterceptor):
             shown = ServiceError("internal error; search the service's log for the request id")
             _set_status(context, shown, {"request_id": request_id})
             forget_frames(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _GuardedServer:
+    """Has the methods of a server that the generated functions call to add a service."""
+
+    server: aio.Server
+    guard: Callable[[Any, str], grpc.RpcMethodHandler[Any, Any]]
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Do nothing: the same handlers come by `add_registered_method_handlers`, where their names are known."""
+
+    def add_registered_method_handlers(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Add the methods of a service by their names."""
+        guarded = {name: self.guard(handler, f"/{service}/{name}") for name, handler in handlers.items()}
+        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, guarded),))
 
 
 @dataclass(frozen=True, slots=True)
