@@ -8,11 +8,12 @@ COPY core core
 COPY service service
 COPY clients clients
 RUN /opt/layerwise/bin/pip install --quiet --no-cache-dir --only-binary :all: --no-binary layerwise --constraint constraints.txt '.[service]'
-# What is not needed to run is left behind: pip, tests, stubs, C++ sources, and the symbols for debuggers in four
-# packages' libraries.
+# What is not needed to run is left behind: pip, tests, stubs, C and C++ sources, DuckDB's imitation of Spark, and the
+# symbols for debuggers in four packages' libraries.
 RUN apt-get update -q && apt-get install -q -y --no-install-recommends binutils
 RUN cd /opt/layerwise/lib/python3*/site-packages \
- && rm -rf pip pip-*.dist-info numpy/f2py sqlalchemy/testing alembic/testing \
+ && rm -rf pip pip-*.dist-info numpy/f2py numpy/_core/include numpy/_core/lib numpy/random/lib duckdb/experimental \
+      sqlalchemy/testing alembic/testing \
  && find . -type d -name tests -prune -exec rm -rf {} + \
  && find . -type f -name '*.pyi' -delete \
  && find simdjson -type f ! -name '*.py' -delete \
