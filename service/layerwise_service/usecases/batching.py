@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,18 +30,14 @@ from layerwise_service.process.counts import Levels
 from layerwise_service.process.overflow import overflowing
 from layerwise_service.process.prediction_request import PredictionRequest, current_request, too_late
 from layerwise_service.process.threads import in_thread
+from layerwise_service.usecases.pass_costs import MOST_JOINED, Costs
 
 LEAST_PARAMETERS = 400_000
 """A smaller network takes less time for a row than it takes to hand a row to another thread."""
 MOST_ROWS_OF_ONE = 64
 """A larger request does not wait for others, nor others for it."""
-_MOST_JOINED = 256
 _MOST_SECONDS = 5.0  # of computing that may wait; further requests are refused
-_WORTH = 0.8  # a row in company takes less than so much of the time of a row alone, or rows are not joined
 _PATIENCE = 1.5  # times as long as the last pass took
-_BETTER = 0.95
-_TRY_AGAIN = 1_000  # passes until joining is tried again
-_WEIGHT = 0.2  # of the newest measurement in a mean
 
 Floats = NDArray[Any]
 
@@ -130,6 +127,8 @@ class Batcher:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
+        # Threads of its own: those of requests may all wait for the pass that would wait for one of them.
+        self._passes = ThreadPoolExecutor(slots, thread_name_prefix="pass")
         self._lock = threading.Lock()
         self._running = 0
         self._waiting: deque[_Waiter] = deque()
@@ -149,7 +148,7 @@ class Batcher:
             self._go_on(network)
         if waiter.found is None:
             waiter.request.check()
-        return waiter.found or self._run(network, waiter)
+        return waiter.found or self._run_again(network, waiter)
 
     async def compute_soon(self, network: MLP, rows: Floats) -> Computed:
         """Return the outputs for `rows`, as `Batches.compute_soon` does: passes are made in a thread."""
@@ -160,7 +159,7 @@ class Batcher:
         if (found := waiter.found) is not None:
             return found
         waiter.request.check()
-        return await in_thread(self._run, network, waiter)
+        return await in_thread(self._run_again, network, waiter)
 
     def waiting(self) -> list[tuple[str, str]]:
         """Return the model and the version of each request that waits."""
@@ -219,6 +218,11 @@ class Batcher:
         self._costs.add(len(waiter.rows), seconds)
         return Computed(outputs, begin - waiter.since, seconds, 1)
 
+    def _run_again(self, network: MLP, waiter: _Waiter) -> Computed:
+        """Compute alone after a pass that failed."""
+        waiter.since = time.perf_counter()
+        return self._run(network, waiter)
+
     def _run_group(self, network: MLP, group: Sequence[_Waiter]) -> None:
         """Compute the rows of several requests."""
         begin = time.perf_counter()
@@ -237,29 +241,33 @@ class Batcher:
             _tell(group)
 
     def _start(self, network: MLP, group: Sequence[_Waiter]) -> None:
-        """Have a pass made by a thread of the first request, and those that follow."""
+        """Have a pass made in a thread, and those that follow."""
 
         def run() -> None:
             following = group
             while following:
                 begin = time.perf_counter()
                 self._run_group(network, following)
-                self._gather(sum(len(each.rows) for each in following), time.perf_counter() - begin)
+                self._gather(following, time.perf_counter() - begin)
                 following = self._next()
                 if following and following[0].loop is None:
                     following = self._hand_to(following)
 
-        threads = group[0].request.threads
-        assert threads is not None
-        threads.submit(run)
+        self._passes.submit(run)
 
-    def _gather(self, answered: int, seconds: float) -> None:
-        """Wait until those whose rows were `answered` ask again, if that makes the next pass better; not for long."""
+    def _gather(self, answered: Sequence[_Waiter], seconds: float) -> None:
+        """Wait until those that a pass of so many `seconds` has answered ask again, if that makes the next pass better.
+
+        A request alone has no company that would come back.
+        """
+        if len(answered) == 1:
+            return
         with self._lock:
             waiting = sum(len(each.rows) for each in self._waiting)
-            if self._wanted_rows or not self._costs.is_better(waiting + answered, waiting):
+            wanted = min(waiting + sum(len(each.rows) for each in answered), MOST_JOINED)
+            if self._wanted_rows or wanted <= waiting or not self._costs.is_better(wanted, waiting):
                 return
-            self._wanted_rows = waiting + answered
+            self._wanted_rows = wanted
             self._gathered.clear()
         self._gathered.wait(_PATIENCE * seconds)
         self._wanted_rows = 0
@@ -324,54 +332,3 @@ def _tell(group: Sequence[_Waiter]) -> None:
 def _set(waiters: Sequence[_Waiter]) -> None:
     for each in waiters:
         each.told.set()
-
-
-class Costs:
-    """What passes of one network cost, by their rows: means of what was measured, for each power of two."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[int, float] = {}  # of a row, in passes of up to 2 ** key rows
-        self._passes = 0
-
-    @property
-    def joining_helps(self) -> bool:
-        """Whether a row in company takes less time than alone, as far as is known. Now and then it is tried again."""
-        if 0 not in self._seconds or self._passes % _TRY_AGAIN < _TRY_AGAIN // 50:
-            return True
-        in_company = [seconds for size, seconds in self._seconds.items() if size > 1]
-        return not in_company or min(in_company) < _WORTH * self._seconds[0]
-
-    def add(self, rows: int, seconds: float) -> None:
-        """Take down a pass."""
-        size = (rows - 1).bit_length()
-        known = self._seconds.get(size)
-        own = seconds / rows
-        self._seconds[size] = own if known is None else known + _WEIGHT * (own - known)
-        self._passes += 1
-
-    def least_of_a_row(self) -> float:
-        """Return the least seconds that a row takes, 0 if nothing is known."""
-        return min(self._seconds.values(), default=0.0)
-
-    def is_better(self, rows: int, than: int) -> bool:
-        """Return whether a row takes much less time in a pass of `rows` than in one of fewer, as far as is known."""
-        known, fewer = self._of_a_row(rows), self._of_a_row(max(1, than))
-        return known is None or fewer is None or known < _BETTER * fewer
-
-    def _of_a_row(self, rows: int) -> float | None:
-        return self._seconds.get((min(rows, _MOST_JOINED) - 1).bit_length())
-
-    def best_of(self, sizes: Sequence[int]) -> int:
-        """Return how many of the requests of these sizes go together: so many that a row takes least.
-
-        Sizes that are not known are tried.
-        """
-        best, least, rows = 1, float("inf"), 0
-        for count, size in enumerate(sizes, 1):
-            rows += size
-            if count > 1 and rows > _MOST_JOINED:
-                break
-            seconds = self._seconds.get((rows - 1).bit_length(), 0.0)
-            if seconds <= least * 1.05:
-                best, least = count, min(least, seconds)
-        return best

@@ -18,7 +18,8 @@ from layerwise import MLP, Architecture, Layer
 from layerwise_service.errors import DeadlineExceeded, Unavailable
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.usecases import batching
-from layerwise_service.usecases.batching import LEAST_PARAMETERS, Batcher, Batches, Computed, Costs
+from layerwise_service.usecases.batching import LEAST_PARAMETERS, Batcher, Batches, Computed, _Waiter
+from layerwise_service.usecases.pass_costs import Costs
 
 Floats = NDArray[Any]
 
@@ -319,10 +320,14 @@ def test_a_request_that_is_cancelled_in_the_queue_is_not_computed(callers: Calle
     assert callers.network.passes == [1]
 
 
+def answered(requests: int) -> list[_Waiter]:
+    return [_Waiter(row(0), 0.0) for _ in range(requests)]
+
+
 def test_a_pass_waits_for_those_that_were_just_answered_if_company_makes_it_cheaper(callers: Callers) -> None:
     callers.batcher._costs._seconds = {0: 1.0, 3: 0.1}  # of a row alone, and of one among five to eight
     callers.ask(row(0))
-    gathering = callers.pool.submit(callers.batcher._gather, 5, 20.0)
+    gathering = callers.pool.submit(callers.batcher._gather, answered(5), 20.0)
     wait_until(lambda: callers.batcher._wanted_rows == 5)
 
     for i in range(4):
@@ -334,7 +339,31 @@ def test_a_pass_waits_for_those_that_were_just_answered_if_company_makes_it_chea
     callers.network.let(10)
 
 
-def test_a_pass_waits_for_nobody_if_company_makes_it_no_cheaper(callers: Callers) -> None:
-    callers.batcher._costs._seconds = {0: 0.1, 3: 0.1}
+@pytest.mark.parametrize(
+    ("costs", "requests"),
+    [({0: 0.1, 3: 0.1}, 5), ({0: 1.0, 3: 0.1}, 1), ({0: 1.0}, 5)],
+    ids=["company is no cheaper", "a request alone has none", "nobody knows"],
+)
+def test_a_pass_waits_for_nobody(callers: Callers, costs: dict[int, float], requests: int) -> None:
+    callers.batcher._costs._seconds = costs
 
-    callers.batcher._gather(5, 1000.0)  # returns at once
+    callers.batcher._gather(answered(requests), 1000.0)  # returns at once
+
+
+def test_requests_that_hold_all_threads_do_not_keep_the_pass_from_beginning_that_they_wait_for() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        callers = Callers(pool)
+        network: Any = callers.network
+        busy = threading.Event()
+
+        async def run() -> tuple[Computed, Computed]:
+            pool.submit(busy.wait, 20)
+            in_thread = pool.submit(callers.batcher.compute, network, row(1))  # begins when the thread is free
+            in_loop = await ask_soon(callers, row(0))  # holds the one slot
+            busy.set()
+            callers.network.let(2)
+            return await asyncio.wait_for(in_loop, 20), await asyncio.to_thread(in_thread.result, 20)
+
+        found = asyncio.run(run())
+
+    assert [each.outputs[0, 0] for each in found] == [0, 2]
