@@ -16,6 +16,7 @@ _SECONDS = 5.0
 _MMAP_THRESHOLD, _MOST_IN_ARENAS = -3, 4 * 2**20  # the largest that mallopt takes before it costs predictions time
 _TRIM_THRESHOLD, _MOST_AT_THE_END = -1, 64 * 2**20  # freed memory that an arena may keep between two returns
 _FREE_AT_THE_END = 0
+_ARENAS, _FEW = -8, 2
 
 
 def start_returning_memory(forget: Callable[[], None] = lambda: None) -> None:
@@ -26,6 +27,8 @@ def start_returning_memory(forget: Callable[[], None] = lambda: None) -> None:
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
+    # The memory of arenas of threads is returned only where a whole arena is free at its end.
+    libc.mallopt(_ARENAS, _FEW)
     # A fixed threshold: glibc raises its own to the largest block freed, and then keeps such blocks in its arenas.
     libc.mallopt(_MMAP_THRESHOLD, _MOST_IN_ARENAS)
     # By default every freed megabyte goes back at once, and is taken again for the next message, page by page.

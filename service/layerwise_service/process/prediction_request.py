@@ -10,6 +10,8 @@ from types import TracebackType
 from layerwise_service.errors import DeadlineExceeded, ServiceError
 from layerwise_service.process.counts import COUNTS, FAILURES
 
+_LONGEST = 86_400.0  # seconds that a caller waits; a thread cannot wait for a hundred years
+
 
 class PredictionRequest:
     """A request for predictions, which is counted when the `with` block that answers it ends.
@@ -38,7 +40,7 @@ class PredictionRequest:
         self._start = perf_counter()
         self.threads = threads
         """Where steps that take long are made while an event loop answers others; None: the request has a thread."""
-        self.deadline = None if seconds is None else monotonic() + seconds
+        self.deadline = None if seconds is None else monotonic() + min(seconds, _LONGEST)
         """A time of `time.monotonic` until which the caller waits; None if it waits for however long it takes."""
         self.version = ("", "")
         """The names of model and version; empty until the version is found."""
@@ -53,7 +55,7 @@ class PredictionRequest:
 
     def limit(self, seconds: float) -> None:
         """Note that the caller waits for `seconds` from now at most."""
-        deadline = monotonic() + seconds
+        deadline = monotonic() + min(seconds, _LONGEST)
         self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
 
     def waited(self, seconds: float) -> None:

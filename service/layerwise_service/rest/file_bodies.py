@@ -86,6 +86,17 @@ def body_chunks() -> Iterator[bytes]:
         yield chunk
 
 
+def whole_body_chunks() -> Iterator[bytes]:
+    """Yield the body of this request. Raises `InvalidRequest` at its end if it is cut off."""
+    left = body_size()
+    for chunk in body_chunks():
+        left -= len(chunk)
+        yield chunk
+    if left:
+        detail = f"expected a body of {body_size()} bytes, it was cut off {left} bytes before its end"
+        raise InvalidRequest(detail, reason="CUT_OFF")
+
+
 def form_file() -> Iterator[str | bytes]:
     """Yield the name of the file in the form of this request, then the file. Raises `InvalidRequest`."""
     decoder = MultipartDecoder(request.mimetype_params.get("boundary", "").encode(), 4 * CHUNK, max_parts=10)
@@ -98,8 +109,10 @@ def form_file() -> Iterator[str | bytes]:
                     if files > 1:
                         raise InvalidRequest("expected a form with one file, got several", reason="NOT_ONE_FILE")
                     yield part.filename or ""
-                case Field():
-                    is_file = False
+                case Field() as part:
+                    name = part.name[:64]
+                    detail = f"expected nothing but a file in the form; put this into the address, as ?{name}=…"
+                    raise InvalidRequest(detail, pointer=name, reason="UNKNOWN_FIELD")
                 case Data() as data if is_file:
                     yield bytes(data.data)
                 case Epilogue():

@@ -22,6 +22,7 @@ import structlog
 from layerwise_service.errors import ErrorKind, MethodNotAllowed, NotFound, ServiceError, forget_frames
 from layerwise_service.process.counts import ANSWERS, COUNTS
 from layerwise_service.process.prediction_request import PredictionRequest
+from layerwise_service.process.stopping import is_stopping
 from layerwise_service.rest.hosts import PROBES, Hosts
 from layerwise_service.rest.messages import Answer, Body, Headers, Request, packed_answer
 from layerwise_service.rest.responses import problem_answer
@@ -44,6 +45,7 @@ ROUTE = "layerwise.route"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PACKED_AT_ONCE = 2**16  # bytes of an answer; larger ones are packed in a thread
 _LEAST_PACKED = 1_024  # bytes of an answer; smaller ones gain nothing
 
 
@@ -136,9 +138,20 @@ class Gateway:
             answer = await self._answer(request, place, names, threads)
         except Exception as error:  # noqa: BLE001 - the boundary of every request
             answer = self._failure(error, request, place)
+            await request.discard()
         if answer is None:
             return None
+        if len(answer.body) > _PACKED_AT_ONCE and threads and request.header("accept-encoding"):
+            answer = await asyncio.get_running_loop().run_in_executor(threads, _packed, answer, request)
+        else:
+            answer = _packed(answer, request)
         return self._sent(answer, request, place.pattern if place else "none", start)
+
+    def failed(self, error: Exception, request: Request) -> Sent:
+        """Return the answer to a request that was left to Flask, and failed outside of it."""
+        start = time.perf_counter()
+        answer = problem_answer(said(error, request.request_id, request.path), request)
+        return self._sent(answer, request, "none", start)
 
     def _add(self, dialect: Dialect, route: Route) -> None:
         place = self._root
@@ -187,8 +200,6 @@ class Gateway:
             forget_frames(error)
 
     def _sent(self, answer: Answer, request: Request, route: str, start: float) -> Sent:
-        if len(answer.body) >= _LEAST_PACKED and answer.packable and (accepted := request.header("accept-encoding")):
-            answer = packed_answer(answer, accepted)
         headers = [
             ("Content-Type", answer.content_type),
             ("Content-Length", str(len(answer.body))),
@@ -199,15 +210,18 @@ class Gateway:
         return answer.status, headers, answer.body
 
     def leave(self, request: Request, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Let Flask answer."""
+        """Let Flask answer, in a thread. The answer counts when its first bytes are there."""
         start = time.perf_counter()
         environ[REQUEST_ID] = request.request_id
+        began = [0]
 
         def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            _count(request.method, environ.get(ROUTE, "none"), int(status[:3]), start)
+            began[0] = int(status[:3])
             return start_response(status, [*headers, *_common_headers(request)], *rest)
 
-        return self._flask(environ, begin)
+        answer = self._flask(environ, begin)
+        _count(request.method, environ.get(ROUTE, "none"), began[0], start)
+        return answer
 
 
 def said(error: Exception, request_id: str, path: str) -> ServiceError:
@@ -227,7 +241,14 @@ def _count(method: str, route: str, status: int, start: float) -> None:
 
 
 def _common_headers(request: Request) -> tuple[tuple[str, str], ...]:
-    return ("X-Request-Id", request.request_id), ("X-Content-Type-Options", "nosniff")
+    found = ("X-Request-Id", request.request_id), ("X-Content-Type-Options", "nosniff")
+    return (*found, ("Connection", "close")) if is_stopping() else found
+
+
+def _packed(answer: Answer, request: Request) -> Answer:
+    if len(answer.body) >= _LEAST_PACKED and answer.packable and (accepted := request.header("accept-encoding")):
+        return packed_answer(answer, accepted)
+    return answer
 
 
 def _allowed(place: _Place) -> str:

@@ -42,9 +42,10 @@ class Body(Protocol):
     """A body that arrives, read in an event loop; or at once, where reading blocks."""
 
     async def whole(self, length: int | None, most: int) -> bytes:
-        """Return all of it, `length` bytes if that is said; what has arrived of one that is cut off.
+        """Return all of it, `length` bytes if that is said, or what has arrived of them if it is cut off.
 
-        Of one that has more than `most` bytes, it may return more than that instead.
+        Of one that has more than `most` bytes, it may return more than that instead. Raises `InvalidRequest` if its
+        chunks are cut off or cannot be read, or if it stops coming.
         """
         ...
 
@@ -120,6 +121,11 @@ class Request:
             found[name] = value
         return found
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether the body is in gzip or deflate, and may be larger than what is sent of it."""
+        return self.header("content-encoding").lower() not in ("", "identity")
+
     async def receive(self) -> bytes:
         """Return the whole body as it was sent, and keep it for `body`.
 
@@ -152,27 +158,35 @@ class Request:
                 raise InvalidRequest(f"expected a body of {length} bytes, it was cut off before that")
             if len(body) <= most:
                 return body
-        await source.drop()
         raise self._too_large("")
+
+    async def discard(self) -> None:
+        """Drop a body that was not received, up to a limit, so that its sender reads why, unless it waits for us."""
+        if self._received is None and self._body is not None and "expect" not in self.headers:
+            await self._body.drop()
 
     @property
     def length(self) -> int | None:
         """The header Content-Length, None without a valid one."""
         text = self.header("content-length")
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+        return int(text) if text.isascii() and text.isdecimal() and len(text.lstrip("0")) < 19 else None
 
     def _unpacked(self, packed: bytes, coding: str) -> bytes:
-        most = self._max_body_bytes
-        unpacking = zlib.decompressobj(_CODINGS[coding])
-        try:
-            body = unpacking.decompress(packed, most + 1)
-        except zlib.error as error:
-            raise InvalidRequest(f"the body is not in {coding}, which its Content-Encoding says: {error}") from error
-        if len(body) > most:
-            raise self._too_large(" when it is unpacked")
-        if not unpacking.eof:
-            raise InvalidRequest(f"the body is cut off: it ends before the end of its {coding}")
-        return body
+        most, parts, rest = self._max_body_bytes, list[bytes](), packed
+        while rest or not parts:  # in gzip, one member may follow another
+            unpacking = zlib.decompressobj(_CODINGS[coding])
+            try:
+                parts.append(unpacking.decompress(rest, most + 1))
+            except zlib.error as error:
+                detail = f"the body is not in {coding}, which its Content-Encoding says: {error}"
+                raise InvalidRequest(detail) from error
+            most -= len(parts[-1])
+            if most < 0:
+                raise self._too_large(" when it is unpacked")
+            if not unpacking.eof:
+                raise InvalidRequest(f"the body is cut off: it ends before the end of its {coding}")
+            rest = unpacking.unused_data
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _too_large(self, when: str) -> TooLarge:
         detail = f"a body may have {self._max_body_bytes} bytes{when}; send the rows in several requests"

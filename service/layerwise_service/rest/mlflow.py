@@ -19,7 +19,7 @@ from layerwise_service.rest.gateway import Route
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.operations import answer, errors, post, problems, struct_schemas
 from layerwise_service.rest.responses import error_headers, json_bytes
-from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of
+from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of, written
 from layerwise_service.rest.schemas import list_of, object_of, ref
 from layerwise_service.rest.sent_rows import Sent
 from layerwise_service.usecases.outputs import Prediction
@@ -117,7 +117,7 @@ class Mlflow:
             if error.reason != "MODEL_NOT_NAMED":
                 raise
             raise Conflict(f"{error.detail}, as in /models/<model>/invocations", reason=error.reason) from error
-        return Answer(json_bytes({"predictions": _predictions(found, name)}))
+        return await written(found, _answer, name)
 
     def _ping(self, request: Request) -> Answer:
         wrong = [f"{name}: {outcome}" for name, outcome in self._checks().items() if outcome != "ok"]
@@ -129,6 +129,10 @@ class Mlflow:
     def _version(self, request: Request) -> Answer:
         request.query()
         return Answer(version_of("layerwise").encode(), content_type="text/plain")
+
+
+def _answer(found: Prediction, name: str) -> Answer:
+    return Answer(json_bytes({"predictions": _predictions(found, name)}))
 
 
 def _rows(body: InvokeNumbers | Invoke) -> Sent:

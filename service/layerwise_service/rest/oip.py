@@ -10,13 +10,14 @@ import msgspec
 import orjson
 
 from layerwise_service.errors import ErrorKind, InvalidRequest, NotFound, ServiceError, Unsupported
+from layerwise_service.process.threads import in_thread
 from layerwise_service.rest.bodies import decoded
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.gateway import Handler, Route
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.oip_infer import json_length, read_bytes, read_json, write_infer_answer
 from layerwise_service.rest.responses import error_headers, json_bytes
-from layerwise_service.rest.row_requests import quickly
+from layerwise_service.rest.row_requests import VALUES_AT_ONCE, quickly
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.oip.inference import InferRequest
@@ -60,6 +61,7 @@ class OipDialect:
         self._repository = use_cases.repository
         self._statistics = use_cases.statistics
         self._max_values = settings.max_predict_values
+        self._max_body_bytes = settings.max_body_bytes
         self._queue = queue
         self.routes = (
             Route("GET", "/v2", self._server),
@@ -98,9 +100,11 @@ class OipDialect:
         return await quickly(request, self._read_and_infer, model, version)
 
     async def _read_and_infer(self, request: Request, model: str, version: str) -> Answer:
-        body = request.body()
-        length = json_length(request, body)
-        with self._queue.turn(length) if length > _LARGE else _NO_QUEUE:
+        received = await request.receive()
+        size = self._max_body_bytes if request.is_packed else json_length(request, received)
+        with self._queue.turn(size) if size > _LARGE else _NO_QUEUE:
+            body = request.body()
+            length = json_length(request, body)
             if length == 0 and body:
                 found = await self._inference.version_soon(model, version)
                 asked = read_bytes(body, signature_of(found.network).inputs)
@@ -108,7 +112,9 @@ class OipDialect:
                 text = body[:length] if length < len(body) else body
                 asked = read_json(request, text, memoryview(body)[length:], max_values=self._max_values)
             answer = await self._inference.infer(InferRequest(model, version, asked.inputs, asked.outputs))
-        return write_infer_answer(answer, asked)
+        if answer.values <= VALUES_AT_ONCE:
+            return write_infer_answer(answer, asked)
+        return await in_thread(write_infer_answer, answer, asked)
 
     def _server(self, request: Request) -> Answer:
         return _json({"name": NAME, "version": server_version(), "extensions": EXTENSIONS})

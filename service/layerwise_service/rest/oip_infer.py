@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -163,8 +164,8 @@ def _parameter(parameters: object, name: str, kind: type[Any]) -> Any:
     if not isinstance(parameters, dict):
         return None
     found = cast("dict[str, object]", parameters).get(name)
-    if found is not None and (type(found) is not kind or (kind is int and cast("int", found) < 0)):
-        wanted = "true or false" if kind is bool else "a whole number, 0 or more"
+    if found is not None and (type(found) is not kind or (kind is int and not 0 <= cast("int", found) < 2**63)):
+        wanted = "true or false" if kind is bool else "a whole number of 63 bits, 0 or more"
         raise InvalidRequest(f"expected the parameter '{name}' as {wanted}, got {str(found)[:64]!r}")
     return found
 
@@ -206,7 +207,7 @@ def _flat(tensor: InferInput, values: list[object], kinds: tuple[type, ...]) -> 
             what = "true or false" if bool in kinds else "texts" if str in kinds else "numbers"
             what = "whole numbers" if kinds == (int,) else what
             detail = f"expected {what} for {tensor.datatype[:32]} in the data of input '{tensor.name[:64]}'"
-            raise InvalidRequest(f"{detail}, got {orjson.dumps(value)[:64].decode(errors='ignore')}")
+            raise InvalidRequest(f"{detail}, got {json.dumps(value, ensure_ascii=False)[:64]}")
 
 
 def _values(tensor: OutputTensor) -> Any:

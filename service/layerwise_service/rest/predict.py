@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 
 from flask import Blueprint, Response, request
 
@@ -14,7 +15,7 @@ from layerwise_service.rest.predict_file import TABLE_TYPES, FileRequests
 from layerwise_service.rest.predict_options import OPTIONS, Options, options_of
 from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import json_response, problem_answer
-from layerwise_service.rest.row_requests import Form, RowRequests, quickly
+from layerwise_service.rest.row_requests import Form, RowRequests, quickly, written
 from layerwise_service.usecases.loaded_version import Instances, Rows
 from layerwise_service.usecases.prediction import VersionPredictor
 
@@ -73,7 +74,7 @@ class Predict:
         found = await self._requests.predictor.predict_soon(
             rows, model=options.model, version=options.version, wanted=wanted, explain=options.explain
         )
-        return prediction_answer(found, request.header("accept"), wanted=wanted)
+        return await written(found, partial(prediction_answer, accepted=request.header("accept"), wanted=wanted))
 
 
 def predict_routes(predictor: VersionPredictor, files: FileRequests) -> Blueprint:

@@ -9,7 +9,14 @@ from flask import Response, request
 from layerwise_service.errors import TooLarge
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.rest.answers import prediction_answer
-from layerwise_service.rest.file_bodies import UploadPlaces, body_chunks, body_size, check_coding, form_file, is_form
+from layerwise_service.rest.file_bodies import (
+    UploadPlaces,
+    body_size,
+    check_coding,
+    form_file,
+    is_form,
+    whole_body_chunks,
+)
 from layerwise_service.rest.predict_options import OPTIONS, options_of
 from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import flask_response
@@ -70,7 +77,7 @@ class FileRequests:
             detail = f"a body may have {self._max_bytes} bytes; {LARGER_FILES}"
             raise TooLarge(detail, reason="BODY_TOO_LARGE")
         if not is_form():
-            yield from body_chunks()
+            yield from whole_body_chunks()
             return
         for part in form_file():
             if isinstance(part, bytes):

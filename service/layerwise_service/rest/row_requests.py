@@ -14,7 +14,7 @@ from layerwise_service.rest.bodies import check_keys, decoded_as, receive_json
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.many_numbers import LEAST_BYTES, read_many_numbers
-from layerwise_service.rest.messages import Request
+from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.sent_rows import Sent, csv_rows
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.oip.signature import LABEL, OUTPUT, PROBABILITIES
@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 AT_ONCE = 2**16
 """Bytes of a body that is read in the event loop; larger ones are read in a thread."""
+VALUES_AT_ONCE = 2_000
+"""Values of an answer that is written in the event loop; larger ones are written in a thread."""
 _LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
 _NO_QUEUE = nullcontext()
 
@@ -94,18 +96,23 @@ class RowRequests:
     async def _read_and_answer(
         self, request: Request, form: Form, answer: Callable[[Any], Coroutine[Any, Any, T]], at: str
     ) -> T:
-        data = request.body()
-        with self._turn(len(data)):
+        with self._turn(await self._size(request)):
+            data = request.body()
             body = self._read(data, form, request, at)
             del data  # free it: only its rows are needed
             return await answer(body)
 
     async def _read_and_predict_csv(self, request: Request, model: str | None, version: str | None) -> Prediction:
-        data, settings = request.body(), self._settings
-        with self._turn(len(data)):
+        settings = self._settings
+        with self._turn(await self._size(request)):
+            data = request.body()
             sent = csv_rows(data, most_rows=settings.max_predict_rows, most_values=settings.max_predict_values)
             del data
             return await self._predict(sent, model, version)
+
+    async def _size(self, request: Request) -> int:
+        """Return the bytes that a body may have when it is unpacked."""
+        return self._settings.max_body_bytes if request.is_packed else len(await request.receive())
 
     def _turn(self, size: int) -> AbstractContextManager[None]:
         return self._queue.turn(size) if size > _LARGE else _NO_QUEUE
@@ -143,9 +150,16 @@ async def quickly(request: Request, answer: Callable[..., Coroutine[Any, Any, T]
 
     It is called here if the body is small and not packed, else in a thread.
     """
-    if len(await request.receive()) <= AT_ONCE and "content-encoding" not in request.headers:
+    if len(await request.receive()) <= AT_ONCE and not request.is_packed:
         return await answer(request, *arguments)
     return await in_thread(lambda: run_now(answer(request, *arguments)))
+
+
+async def written(prediction: Prediction, write: Callable[..., Answer], *arguments: Any) -> Answer:
+    """Return what `write` makes of `prediction` and the `arguments`: here if it has few values, else in a thread."""
+    if prediction.values <= VALUES_AT_ONCE:
+        return write(prediction, *arguments)
+    return await in_thread(write, prediction, *arguments)
 
 
 def _with_matrix(data: bytes, form: Form) -> Any:

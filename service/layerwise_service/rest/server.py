@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from flask import Flask
 from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops, TaskImpl
 from granian.http import HTTP1Settings
 
 from layerwise_service.errors import DatabaseUnusable, ServiceError
@@ -61,6 +61,7 @@ def serve_rest(
         port=port,
         interface=Interfaces.RSGI,
         loop=Loops.uvloop,
+        task_impl=TaskImpl.asyncio,  # a task, and so a context, for each request: its record is kept there
         workers=settings.rest_processes,
         backpressure=_connections(),
         http=HTTPModes.http1,
@@ -83,14 +84,17 @@ def serve_rest(
 
 
 def _connections() -> int:
-    """Return how many connections a process may hold, after raising its limit of open files if necessary."""
+    """Return how many connections a process may hold, after raising its limit of open files if necessary.
+
+    Each may be a download, which takes a second file.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
-    wanted = _CONNECTIONS + _OTHER_FILES
+    wanted = 2 * _CONNECTIONS + _OTHER_FILES
     if soft != unlimited and soft < wanted:
         soft = wanted if hard == unlimited else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return _CONNECTIONS if soft == unlimited else max(THREADS, min(_CONNECTIONS, soft - _OTHER_FILES))
+    return _CONNECTIONS if soft == unlimited else max(THREADS, min(_CONNECTIONS, (soft - _OTHER_FILES) // 2))
 
 
 def _load(settings: Settings, build: Callable[[Settings, Reporter], Flask], parent: int, counts: socket.socket) -> Rsgi:
@@ -103,7 +107,8 @@ def _load(settings: Settings, build: Callable[[Settings, Reporter], Flask], pare
     logged = ""
     while True:  # if this ended, granian would end the processes that answer
         try:
-            return Rsgi(gateway_of(build(settings, reporter)))
+            gateway = gateway_of(build(settings, reporter))
+            return Rsgi(gateway, idle_seconds=settings.upload_idle_seconds)
         except (DatabaseUnusable, ServiceError, OSError) as error:
             if str(error) != logged:
                 logged = str(error)

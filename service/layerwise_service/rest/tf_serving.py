@@ -19,7 +19,7 @@ from layerwise_service.rest.gateway import Route
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.operations import answer, errors, parameters_of, post, struct_schemas
 from layerwise_service.rest.responses import error_headers, json_bytes
-from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of
+from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of, written
 from layerwise_service.rest.schemas import list_of, object_of, ref
 from layerwise_service.rest.sent_rows import Sent
 from layerwise_service.stores.version_store import ModelUnloaded
@@ -93,31 +93,20 @@ class TfServing:
         body, found = await self._requests.predict(
             request, _PREDICT, _rows, model=model, version=version, types=(_CURL,)
         )
-        outputs = outputs_of(found)
-        name = body.signature_name
-        if name in ("", DEFAULT):
-            name = next(iter(outputs))
-        elif name not in outputs:
-            known = ", ".join((DEFAULT, *outputs))
-            detail = f"{found.model}/{found.version} has the signatures {known}, and no {shown(name)}"
-            raise InvalidRequest(detail, pointer="signature_name")
-        values = outputs[name]
-        if name == OUTPUT and values.ndim == 1:
-            values = values[:, np.newaxis]
-        return _answer({"predictions" if body.inputs is None else "outputs": values})
+        field = "predictions" if body.inputs is None else "outputs"
+        return await written(found, _predicted, body.signature_name, field)
 
     async def _classify(self, request: Request, *, model: str, version: str | None = None) -> Answer:
         found = await self._examples(request, model, version)
         if found.classes is None or found.probabilities is None:
             raise _not_this(found, "has no probabilities of classes", "predict")
-        labels = [str(label).lower() if isinstance(label, bool) else str(label) for label in found.classes]
-        return _answer({"results": [[*zip(labels, scores, strict=True)] for scores in found.probabilities]})
+        return await written(found, _classified)
 
     async def _regress(self, request: Request, *, model: str, version: str | None = None) -> Answer:
         found = await self._examples(request, model, version)
         if found.classes is not None or found.predictions.ndim > 1:
             raise _not_this(found, "does not predict one value a row", "predict")
-        return _answer({"results": found.predictions})
+        return await written(found, _values)
 
     async def _examples(self, request: Request, model: str, version: str | None) -> Prediction:
         request.query()
@@ -185,6 +174,32 @@ class TfServing:
 
 def _answer(value: object) -> Answer:
     return Answer(json_bytes(value))
+
+
+def _predicted(found: Prediction, name: str, field: str) -> Answer:
+    """Return the output that a signature names."""
+    outputs = outputs_of(found)
+    if name in ("", DEFAULT):
+        name = next(iter(outputs))
+    elif name not in outputs:
+        known = ", ".join((DEFAULT, *outputs))
+        detail = f"{found.model}/{found.version} has the signatures {known}, and no {shown(name)}"
+        raise InvalidRequest(detail, pointer="signature_name")
+    values = outputs[name]
+    if name == OUTPUT and values.ndim == 1:
+        values = values[:, np.newaxis]
+    return _answer({field: values})
+
+
+def _values(found: Prediction) -> Answer:
+    return _answer({"results": found.predictions})
+
+
+def _classified(found: Prediction) -> Answer:
+    assert found.classes is not None
+    assert found.probabilities is not None
+    labels = [str(label).lower() if isinstance(label, bool) else str(label) for label in found.classes]
+    return _answer({"results": [[*zip(labels, scores, strict=True)] for scores in found.probabilities]})
 
 
 def _rows(body: PredictNumbers | PredictAny) -> Sent:

@@ -71,6 +71,14 @@ class Prediction:
     logits: NDArray[np.float32] | None = None
     top: TopClasses | None = None
 
+    @property
+    def values(self) -> int:
+        """How many values it has, over all rows and outputs."""
+        top = 0 if self.top is None else 2 * self.top.values.size
+        explained = 0 if self.contributions is None else self.contributions.values.size
+        more = (0 if each is None else each.size for each in (self.probabilities, self.logits))
+        return self.predictions.size + sum(more) + top + explained
+
 
 def joined(parts: Sequence[Prediction]) -> Prediction:
     """Return the predictions of one version for consecutive rows as one; warnings count rows over all of them."""

@@ -126,7 +126,7 @@ def test_a_form_with_a_file_becomes_a_version_too(rest: FlaskClient) -> None:
     assert answer.status_code == 201, answer.text
     assert problem(rest.post("/api/models/form/versions", data={"a": "b"}, content_type="multipart/form-data")) == (
         400,
-        "NOT_ONE_FILE",
+        "UNKNOWN_FIELD",
     )
 
 

@@ -311,7 +311,9 @@ def test_a_request_of_an_event_loop_does_not_wait_beyond_its_deadline(callers: C
 def test_a_request_that_is_cancelled_in_the_queue_is_not_computed(callers: Callers) -> None:
     async def run() -> Computed:
         first = await ask_soon(callers, row(0))
-        (await ask_soon(callers, row(1))).cancel()
+        given_up = await ask_soon(callers, row(1))
+        given_up.cancel()
+        await asyncio.wait([given_up])
         callers.network.let(1)
         return await first
 

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from layerwise_service.domain.datasets import AnyColumns
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.process.threads import in_thread
 from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.oip.signature import LABEL, LOGITS, OUTPUT, PROBABILITIES, Signature, signature_of
 from layerwise_service.usecases.oip.tensors import BYTES, DTYPES, InputTensor, OutputTensor, shown_shape
 from layerwise_service.usecases.outputs import Wanted
 from layerwise_service.usecases.prediction import VersionPredictor
+
+_QUICK_VALUES = 2_000
+"""Values of outputs that are made in the event loop; more are made in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class InferAnswer:
     version: int
     outputs: Sequence[OutputTensor]
 
+    @property
+    def values(self) -> int:
+        """How many values all outputs have."""
+        return sum(tensor.values.size for tensor in self.outputs)
+
 
 class Inference:
     """Answers requests for inference."""
@@ -60,9 +69,12 @@ class Inference:
         wanted = request.outputs or [RequestedOutput(name) for name in signature.output_names]
         rows = _columns(signature, request.inputs) if signature.is_table else _numbers(signature, request.inputs[0])
         values = await _values(version, rows, {output.name for output in wanted})
-        return InferAnswer(
-            version.model, version.version, [_output(signature, output, values[output.name]) for output in wanted]
-        )
+
+        def tensors() -> list[OutputTensor]:
+            return [_output(signature, output, values[output.name]) for output in wanted]
+
+        few = sum(values[output.name].size for output in wanted) <= _QUICK_VALUES
+        return InferAnswer(version.model, version.version, tensors() if few else await in_thread(tensors))
 
     def version(self, model: str, version: str) -> LoadedVersion:
         """Return a version by its number, an alias, or "" for the latest. Raises `NotFound`."""

@@ -1,0 +1,148 @@
+"""Bodies as granian gives them: chunk by chunk to an event loop, and from there to the threads that Flask runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import AsyncExitStack, suppress
+from typing import Any, TypeVar
+
+from granian.rsgi import HTTPProtocol, ProtocolClosed  # type: ignore[attr-defined]  # not in an __all__
+
+from layerwise_service.errors import InvalidRequest
+
+T = TypeVar("T")
+
+SMALL = 2**16
+"""Bytes of a body that arrives whatever else does."""
+LARGE_AT_ONCE = 64
+"""Larger bodies that arrive at the same time in a process."""
+_DROPPED, _DROPPING_SECONDS = 128 * 2**20, 10.0
+"""Bytes of a body that nobody wants that are read and dropped, and for how long."""
+
+
+class BodyCutOff(InvalidRequest):
+    """A body that ended too early, or one of whose chunks cannot be read."""
+
+
+class RsgiBody:
+    """A body that the event loop receives; it may pause for `idle_seconds`."""
+
+    def __init__(self, protocol: HTTPProtocol, large: asyncio.Semaphore, *, idle_seconds: float) -> None:
+        self._protocol = protocol
+        self._large = large
+        self._idle_seconds = idle_seconds
+        self._source: Any = None
+        self._begun: AsyncGenerator[bytes] | None = None
+
+    async def whole(self, length: int | None, most: int) -> bytes:
+        if length is not None and length <= SMALL:
+            try:
+                return await self._protocol()
+            except ProtocolClosed:
+                return b""
+        chunks: list[bytes] = []
+        size = 0
+        async with AsyncExitStack() as stack:
+            try:
+                async for chunk in self.chunks():
+                    if size <= SMALL < size + len(chunk):
+                        await stack.enter_async_context(self._large)
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > most:
+                        break
+            except BodyCutOff:
+                if length is None:
+                    raise
+        return b"".join(chunks)
+
+    async def drop(self) -> None:
+        left = _DROPPED
+        with suppress(InvalidRequest, TimeoutError):
+            async with asyncio.timeout(_DROPPING_SECONDS):
+                async for chunk in self.chunks():
+                    left -= len(chunk)
+                    if left < 0:
+                        return
+
+    def chunks(self) -> AsyncGenerator[bytes]:
+        """Return the one iterator over what arrives. It raises `BodyCutOff`, and `InvalidRequest` if nothing comes."""
+        self._begun = self._begun or self._arriving()
+        return self._begun
+
+    async def _arriving(self) -> AsyncGenerator[bytes]:
+        empty = 0
+        while True:
+            try:
+                self._source = self._source or aiter(self._protocol)
+                async with asyncio.timeout(self._idle_seconds):
+                    chunk: bytes = await anext(self._source)
+            except (StopAsyncIteration, RuntimeError) as error:
+                if isinstance(error, StopAsyncIteration) and empty < 2:
+                    return
+                raise BodyCutOff(
+                    "expected the rest of the body, it was cut off, or its chunks cannot be read"
+                ) from None
+            except TimeoutError:
+                detail = f"expected the rest of the body, nothing came for {self._idle_seconds:g} s"
+                raise InvalidRequest(detail, reason="BODY_STALLED") from None
+            if chunk:
+                yield chunk
+            else:
+                empty += 1  # granian gives an empty chunk at the end, and one more for a body that is not whole
+
+
+async def stream_for_thread(body: RsgiBody, length: int | None) -> io.BufferedIOBase:
+    """Return a body for a thread to read, of which the loop has received what is small.
+
+    Of a body with a `length` that is cut off, it gives what has arrived. Raises `InvalidRequest`.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in body.chunks():
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > SMALL:
+                return io.BufferedReader(_Stream(b"".join(chunks), body, length))
+    except BodyCutOff:
+        if length is None:
+            raise
+    return io.BytesIO(b"".join(chunks))
+
+
+class _Stream(io.RawIOBase):
+    """A body that a thread reads while the event loop receives it."""
+
+    def __init__(self, begin: bytes, body: RsgiBody, length: int | None) -> None:
+        self._rest = memoryview(begin)
+        self._body = body
+        self._length = length
+        self._loop = asyncio.get_running_loop()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what has arrived, as much as fits; 0: the body has ended. Raises `InvalidRequest`."""
+        if not self._rest:
+            try:
+                self._rest = memoryview(in_loop(self._loop, anext(self._body.chunks(), b"")))
+            except BodyCutOff:
+                if self._length is None:
+                    raise
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def in_loop(loop: asyncio.AbstractEventLoop, steps: Awaitable[T]) -> T:
+    """Return the result of what only the event loop can await, in a thread."""
+
+    async def wait() -> T:
+        return await steps
+
+    return asyncio.run_coroutine_threadsafe(wait(), loop).result()
