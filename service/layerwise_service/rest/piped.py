@@ -15,7 +15,12 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
 from granian.rsgi import HTTPProtocol  # type: ignore[attr-defined]  # not in an __all__
+
+from layerwise_service.errors import ServiceError
+
+log = structlog.get_logger()
 
 _OPEN_SECONDS = 30.0  # until granian opens the pipe
 _BETWEEN_SECONDS = 0.002
@@ -40,8 +45,12 @@ class Piped:
     def _write(self, pipe: Path) -> None:
         try:
             with suppress(BrokenPipeError, TimeoutError), os.fdopen(_opened(pipe), "wb") as file:
-                for chunk in self._chunks:
-                    file.write(chunk)
+                try:
+                    for chunk in self._chunks:
+                        file.write(chunk)
+                except ServiceError as error:  # nothing else tells the reader that this is not the end
+                    log.error("answer_broke_off", detail=str(error))
+                    file.write(f"\nthe answer breaks off here: {error}\n".encode())
         finally:
             shutil.rmtree(pipe.parent, ignore_errors=True)
             if self._close:

@@ -1,0 +1,71 @@
+"""Answers that go through a pipe, to a reader in place of granian."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from helpers.waiting import wait_until
+from layerwise_service.errors import DataLoss
+from layerwise_service.rest.piped import Piped
+
+
+class Reader:
+    """Notes the pipe that it is told to send, and reads it."""
+
+    def __init__(self) -> None:
+        self.path = Path()
+
+    def response_file(self, status: int, headers: list[tuple[str, str]], path: str) -> None:
+        self.path = Path(path)
+
+
+def test_an_answer_is_made_as_it_is_read_and_its_pipe_is_gone_afterwards() -> None:
+    made: list[int] = []
+    closed = threading.Event()
+    reader: Any = Reader()
+
+    def chunks() -> Iterator[bytes]:
+        for number in range(100):
+            made.append(number)
+            yield bytes(2**16)
+
+    with ThreadPoolExecutor(1) as threads:
+        Piped(chunks(), closed.set, threads).send(reader, 200, [])
+        with reader.path.open("rb") as pipe:
+            assert len(pipe.read(2**16)) == 2**16
+            assert len(made) < 10  # a pipe and buffers hold no more
+            assert len(pipe.read()) == 99 * 2**16
+        assert closed.wait(20)
+        wait_until(lambda: not reader.path.parent.exists())
+
+
+def test_an_answer_whose_reader_goes_away_is_made_no_further() -> None:
+    closed = threading.Event()
+    reader: Any = Reader()
+
+    def chunks() -> Iterator[bytes]:
+        while True:
+            yield bytes(2**16)
+
+    with ThreadPoolExecutor(1) as threads:
+        Piped(chunks(), closed.set, threads).send(reader, 200, [])
+        with reader.path.open("rb") as pipe:
+            pipe.read(10)
+        assert closed.wait(20)
+
+
+def test_an_answer_that_breaks_off_says_so() -> None:
+    reader: Any = Reader()
+
+    def chunks() -> Iterator[bytes]:
+        yield b"a,b\n1,2\n"
+        raise DataLoss("the dataset is damaged")
+
+    with ThreadPoolExecutor(1) as threads:
+        Piped(chunks(), None, threads).send(reader, 200, [])
+        with reader.path.open("rb") as pipe:
+            assert pipe.read() == b"a,b\n1,2\n\nthe answer breaks off here: the dataset is damaged\n"
