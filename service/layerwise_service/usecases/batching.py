@@ -16,21 +16,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from layerwise import MLP
 from layerwise_service.errors import Unavailable
 from layerwise_service.process.counts import Levels
 from layerwise_service.process.overflow import overflowing
-from layerwise_service.process.prediction_request import PredictionRequest, current_request, too_late
+from layerwise_service.process.prediction_request import too_late
 from layerwise_service.process.threads import in_thread
 from layerwise_service.usecases.pass_costs import MOST_JOINED, Costs
+from layerwise_service.usecases.pass_waiter import Computed, Floats, Waiter, seconds_left, tell
 
 LEAST_PARAMETERS = 400_000
 """A smaller network takes less time for a row than it takes to hand a row to another thread."""
@@ -38,21 +35,6 @@ MOST_ROWS_OF_ONE = 64
 """A larger request does not wait for others, nor others for it."""
 _MOST_SECONDS = 5.0  # of computing that may wait; further requests are refused
 _PATIENCE = 1.5  # times as long as the last pass took
-
-Floats = NDArray[Any]
-
-
-@dataclass(slots=True)
-class Computed:
-    """The outputs (n, k) for the rows of a request, the seconds that it waited and that its pass took.
-
-    `executions` is 1 for one of the requests of a pass, and 0 for the others.
-    """
-
-    outputs: Floats
-    queue_seconds: float
-    infer_seconds: float
-    executions: int
 
 
 def joins(network: MLP, rows: int) -> bool:
@@ -106,22 +88,6 @@ class Batches:
         return batcher
 
 
-@dataclass(eq=False, slots=True)
-class _Waiter:
-    """A request that waits: in a thread, or in the event loop `loop`."""
-
-    rows: Floats
-    since: float
-    loop: asyncio.AbstractEventLoop | None = None
-    told: threading.Event | asyncio.Event = field(default_factory=threading.Event)
-    """Whether there are outputs, or the request is to compute, or was given up."""
-    request: PredictionRequest = field(default_factory=current_request)
-    group: Sequence[_Waiter] = ()
-    """The requests whose rows this one, in a thread, shall compute, its own first; empty if another did so."""
-    found: Computed | None = None
-    """None if the pass failed: then each request computes for itself, and has its own error; or if it was given up."""
-
-
 class Batcher:
     """Joins requests to one network, at most `slots` passes at a time."""
 
@@ -131,7 +97,7 @@ class Batcher:
         self._passes = ThreadPoolExecutor(slots, thread_name_prefix="pass")
         self._lock = threading.Lock()
         self._running = 0
-        self._waiting: deque[_Waiter] = deque()
+        self._waiting: deque[Waiter] = deque()
         self._costs = Costs()
         self._wanted_rows = 0
         """So many waiting rows make the next pass worth while; 0: it does not wait for them."""
@@ -139,7 +105,7 @@ class Batcher:
 
     def compute(self, network: MLP, rows: Floats) -> Computed:
         """Return the outputs for `rows`, as `Batches.compute` does."""
-        waiter = _Waiter(rows, time.perf_counter())
+        waiter = Waiter(rows, time.perf_counter())
         if self._begins(waiter):
             return self._run(network, waiter, counted=True)
         self._wait(waiter)
@@ -152,7 +118,7 @@ class Batcher:
 
     async def compute_soon(self, network: MLP, rows: Floats) -> Computed:
         """Return the outputs for `rows`, as `Batches.compute_soon` does: passes are made in a thread."""
-        waiter = _Waiter(rows, time.perf_counter(), asyncio.get_running_loop(), asyncio.Event())
+        waiter = Waiter(rows, time.perf_counter(), asyncio.get_running_loop(), asyncio.Event())
         if self._begins(waiter):
             self._start(network, [waiter])
         await self._wait_soon(waiter)
@@ -166,7 +132,7 @@ class Batcher:
         with self._lock:
             return [each.request.version for each in self._waiting]
 
-    def _begins(self, waiter: _Waiter) -> bool:
+    def _begins(self, waiter: Waiter) -> bool:
         """Return whether to compute the rows now; else they wait with others. Raises `Unavailable`."""
         with self._lock:
             alone = self._running < self._slots and not self._waiting
@@ -182,16 +148,16 @@ class Batcher:
                 self._gathered.set()
             return False
 
-    def _wait(self, waiter: _Waiter) -> None:
+    def _wait(self, waiter: Waiter) -> None:
         """Wait until the request is told. Raises `DeadlineExceeded`."""
         assert isinstance(waiter.told, threading.Event)
-        if not waiter.told.wait(_seconds_left(waiter)):
+        if not waiter.told.wait(seconds_left(waiter)):
             self._give_up(waiter)
             waiter.told.wait()  # its pass has begun
 
-    async def _wait_soon(self, waiter: _Waiter) -> None:
+    async def _wait_soon(self, waiter: Waiter) -> None:
         assert isinstance(waiter.told, asyncio.Event)
-        seconds = _seconds_left(waiter)
+        seconds = seconds_left(waiter)
         if seconds is None:
             await waiter.told.wait()
             return
@@ -201,13 +167,13 @@ class Batcher:
             self._give_up(waiter)
             await waiter.told.wait()
 
-    def _give_up(self, waiter: _Waiter) -> None:
+    def _give_up(self, waiter: Waiter) -> None:
         with self._lock:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
                 raise too_late()
 
-    def _run(self, network: MLP, waiter: _Waiter, *, counted: bool = False) -> Computed:
+    def _run(self, network: MLP, waiter: Waiter, *, counted: bool = False) -> Computed:
         """Compute alone. A pass that is `counted` makes room for those that wait."""
         begin = time.perf_counter()
         try:
@@ -218,12 +184,12 @@ class Batcher:
         self._costs.add(len(waiter.rows), seconds)
         return Computed(outputs, begin - waiter.since, seconds, 1)
 
-    def _run_again(self, network: MLP, waiter: _Waiter) -> Computed:
+    def _run_again(self, network: MLP, waiter: Waiter) -> Computed:
         """Compute alone after a pass that failed."""
         waiter.since = time.perf_counter()
         return self._run(network, waiter)
 
-    def _run_group(self, network: MLP, group: Sequence[_Waiter]) -> None:
+    def _run_group(self, network: MLP, group: Sequence[Waiter]) -> None:
         """Compute the rows of several requests."""
         begin = time.perf_counter()
         try:
@@ -238,9 +204,9 @@ class Batcher:
         except Exception:  # noqa: BLE001, S110 – each request then computes its own rows, and meets its own error
             pass
         finally:
-            _tell(group)
+            tell(group)
 
-    def _start(self, network: MLP, group: Sequence[_Waiter]) -> None:
+    def _start(self, network: MLP, group: Sequence[Waiter]) -> None:
         """Have a pass made in a thread, and those that follow."""
 
         def run() -> None:
@@ -255,7 +221,7 @@ class Batcher:
 
         self._passes.submit(run)
 
-    def _gather(self, answered: Sequence[_Waiter], seconds: float) -> None:
+    def _gather(self, answered: Sequence[Waiter], seconds: float) -> None:
         """Wait until those that a pass of so many `seconds` has answered ask again, if that makes the next pass better.
 
         A request alone has no company that would come back.
@@ -280,13 +246,13 @@ class Batcher:
             else:
                 self._start(network, group)
 
-    def _hand_to(self, group: Sequence[_Waiter]) -> Sequence[_Waiter]:
+    def _hand_to(self, group: Sequence[Waiter]) -> Sequence[Waiter]:
         """Have a pass made by the first request, which has a thread; return that nothing is left to do here."""
         group[0].group = group
-        _tell(group[:1])
+        tell(group[:1])
         return ()
 
-    def _next(self) -> Sequence[_Waiter]:
+    def _next(self) -> Sequence[Waiter]:
         """Return the requests that the next pass is for; none: there is no next pass."""
         with self._lock:
             given_up = [each for each in self._waiting if each.request.is_pointless]
@@ -295,7 +261,7 @@ class Batcher:
             sizes = [len(each.rows) for each in self._waiting]
             group = [self._waiting.popleft() for _ in range(self._costs.best_of(sizes))] if sizes else []
             self._running -= not group
-        _tell(given_up)
+        tell(given_up)
         return group
 
 
@@ -309,26 +275,3 @@ def _outputs(network: MLP, rows: Floats) -> tuple[Floats, float]:
     begin = time.perf_counter()
     outputs = overflowing(network.outputs, rows, check=False)
     return outputs, time.perf_counter() - begin
-
-
-def _seconds_left(waiter: _Waiter) -> float | None:
-    deadline = waiter.request.deadline
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _tell(group: Sequence[_Waiter]) -> None:
-    """Tell requests, those of one event loop all at once."""
-    in_loops: dict[asyncio.AbstractEventLoop, list[_Waiter]] = {}
-    for each in group:
-        if each.loop is None:
-            each.told.set()
-        else:
-            in_loops.setdefault(each.loop, []).append(each)
-    for loop, waiters in in_loops.items():
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits
-            loop.call_soon_threadsafe(_set, waiters)
-
-
-def _set(waiters: Sequence[_Waiter]) -> None:
-    for each in waiters:
-        each.told.set()

@@ -25,9 +25,10 @@ from layerwise_service.process.counts import COUNTS, WARNINGS
 from layerwise_service.process.overflow import overflowing
 from layerwise_service.process.prediction_request import current_request
 from layerwise_service.process.threads import in_thread
-from layerwise_service.usecases.batching import Batches, Computed, joined_parts, joins
+from layerwise_service.usecases.batching import Batches, joined_parts, joins
 from layerwise_service.usecases.explanation import check_explained, explained, most_explained
 from layerwise_service.usecases.outputs import USUAL, Prediction, Wanted, check_wanted, top_classes
+from layerwise_service.usecases.pass_waiter import Computed
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from layerwise import MLP, Architecture, Layer
 from layerwise_service.errors import DeadlineExceeded, Unavailable
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.usecases import batching
-from layerwise_service.usecases.batching import LEAST_PARAMETERS, Batcher, Batches, Computed, _Waiter
+from layerwise_service.usecases.batching import LEAST_PARAMETERS, Batcher, Batches
 from layerwise_service.usecases.pass_costs import Costs
+from layerwise_service.usecases.pass_waiter import Computed, Waiter
 
 Floats = NDArray[Any]
 
@@ -322,8 +323,8 @@ def test_a_request_that_is_cancelled_in_the_queue_is_not_computed(callers: Calle
     assert callers.network.passes == [1]
 
 
-def answered(requests: int) -> list[_Waiter]:
-    return [_Waiter(row(0), 0.0) for _ in range(requests)]
+def answered(requests: int) -> list[Waiter]:
+    return [Waiter(row(0), 0.0) for _ in range(requests)]
 
 
 def test_a_pass_waits_for_those_that_were_just_answered_if_company_makes_it_cheaper(callers: Callers) -> None:
