@@ -724,6 +724,7 @@ class Client:
             Name of the model.
         path : str or path-like
             The file to write, by convention `*.npz`. A file that is there is replaced when the new one is complete.
+            A link goes on pointing at its file; a device or a pipe is written, and not replaced.
         version : int or str, optional
             Number or alias; by default the newest version.
 

@@ -223,7 +223,7 @@ class MLP(Network):
         Parameters
         ----------
         path : str or path-like
-            The file, by convention `*.npz`.
+            The file, by convention `*.npz`. A link is followed, a device or a pipe is written and not replaced.
 
         Returns
         -------

@@ -3,8 +3,10 @@
 import csv
 import hashlib
 import json
+import os
 import re
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -321,3 +323,49 @@ def test_the_documentation_names_every_field_of_the_manifest(tmp_path):
     fields = [*manifest, *manifest["architecture"], *manifest["architecture"]["layers"][0], *manifest["plan"]]
 
     assert [field for field in fields if f"`{field}`" not in text] == []
+
+
+def test_a_link_goes_on_pointing_at_the_file_which_keeps_its_permissions(tmp_path):
+    """Also a link to a file that is not there yet."""
+    target, link, early = tmp_path / "real.npz", tmp_path / "link.npz", tmp_path / "early.npz"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    early.symlink_to("late.npz")
+
+    digest = trained().save(link)
+    trained().save(early)
+
+    assert link.is_symlink()
+    assert early.is_symlink()
+    assert hashlib.sha256(target.read_bytes()).hexdigest() == digest
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "late.npz").read_bytes() == target.read_bytes()
+
+
+def test_a_pipe_and_a_device_are_written_and_not_replaced(tmp_path):
+    model, pipe = trained(), tmp_path / "pipe.npz"
+    os.mkfifo(pipe)
+    (tmp_path / "null").symlink_to("/dev/null")
+
+    with ThreadPoolExecutor(1) as pool:
+        arrived = pool.submit(pipe.read_bytes)
+        digest = model.save(pipe)
+
+    assert hashlib.sha256(arrived.result()).hexdigest() == digest == model.save(tmp_path / "null")
+    assert pipe.is_fifo()
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'$"):
+        model.save("/dev/full")
+
+
+def test_a_folder_and_a_link_to_itself_are_errors_that_name_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("loop.npz").symlink_to("loop.npz")
+
+    for folder in ".", "", tmp_path:
+        with pytest.raises(IsADirectoryError, match=f"Expected a file, this is a folder: '{Path(folder)}'$"):
+            trained().save(folder)
+    with pytest.raises(OSError, match=r"'loop\.npz'$"):
+        trained().save("loop.npz")
+    assert list(tmp_path.iterdir()) == [tmp_path / "loop.npz"]
