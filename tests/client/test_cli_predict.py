@@ -34,7 +34,7 @@ def predicting(service):
 def test_predictions_go_into_a_pipe_as_csv(run, predicting):
     done = run("predict", "flights", "--row", "1,2", "--row", "9,2")
 
-    assert done.stdout == "prediction,probability\nearly,0.5000\nlate,0.5000\n"
+    assert done.stdout == "prediction,probability\nearly,0.5\nlate,0.5\n"
 
 
 def test_warnings_are_told_on_stderr_and_in_the_json(run, service, predicting):
@@ -52,7 +52,7 @@ def test_warnings_are_told_on_stderr_and_in_the_json(run, service, predicting):
 
     plain, as_json = run("predict", "flights", *rows), run("predict", "flights", *rows, "--json")
 
-    assert plain.stdout == "prediction,probability\nearly,0.5000\nlate,0.5000\n"
+    assert plain.stdout == "prediction,probability\nearly,0.5\nlate,0.5\n"
     assert plain.stderr.splitlines() == [
         "warning: a: 2 rows, first row 2: training had no gaps",
         "warning: b: row 2: training had no gaps",
@@ -92,7 +92,7 @@ def test_a_file_may_come_through_a_pipe_and_goes_out_as_csv_block_by_block(run, 
     done = run("predict", "flights", "-", "--keep", "id", input="id,a\n007,1\n,2\n")
 
     assert files.contents == [b"id,a\n007,1\n,2\n"]
-    assert done.stdout == 'id,prediction,probability\n007,late,0.5000\n,early,0.5000\n"x, y",late,0.5000\n'
+    assert done.stdout == 'id,prediction,probability\n007,late,0.5\n,early,0.5\n"x, y",late,0.5\n'
     assert done.stderr == "not used, since flights does not take them: note, Unnamed: 0\n"
 
 
@@ -285,7 +285,7 @@ def test_contributions_are_columns_of_a_csv_and_part_of_the_json(run, explaining
 
     header, first, _ = as_csv.stdout.splitlines()
     assert header == "prediction,probability,baseline,contribution:a,contribution:b"
-    assert first == "early,0.5000,0.75,0.1,-0.35"
+    assert first == "early,0.5,0.75,0.1,-0.35"
     assert json.loads(as_json.stdout)["contributions"] == {
         "kind": "probability",
         "columns": ["a", "b"],

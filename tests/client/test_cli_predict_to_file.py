@@ -42,7 +42,7 @@ def test_the_file_has_what_a_pipe_would_get_and_stderr_how_fast(run, folder):
 def test_a_file_that_ends_with_gz_is_packed(run, folder):
     run("predict", "flights", "rows.csv", "-o", "out.csv.gz")
 
-    assert gzip.decompress(Path("out.csv.gz").read_bytes()).startswith(b"id,prediction,probability\nx,late,0.5000\n")
+    assert gzip.decompress(Path("out.csv.gz").read_bytes()).startswith(b"id,prediction,probability\nx,late,0.5\n")
 
 
 def test_json_goes_into_the_file_too(run, folder):
@@ -131,10 +131,44 @@ def test_the_most_probable_classes_are_columns_of_a_csv_and_part_of_the_json(run
 
     lines = as_csv.stdout.splitlines()
     assert lines[0] == "id,prediction,top_1,top_1_probability,top_2,top_2_probability"
-    assert lines[3] == "x,early,late,0.7500,early,0.2500"
+    assert lines[3] == "x,early,late,0.75,early,0.25"
     found = json.loads(as_json.stdout)
     assert found["top"][2:4] == [[{"class": "late", "probability": 0.75}], [{"class": "early", "probability": 1.0}]]
     assert "probabilities" not in found
+
+
+def test_a_csv_has_all_digits_of_probabilities_as_the_json_has(run, files):
+    """And so a pipe can tell 0.99996 from 1."""
+    Path("rows.csv").write_text(TABLE)
+    files.predicts("late", "early")
+    files.blocks[0].prediction.probabilities.CopyFrom(tensor(np.array([[0.00004, 0.99996], [0.7, 0.3]])))
+
+    surest, top = run("predict", "flights", "rows.csv"), run("predict", "flights", "rows.csv", "--top-k", "2")
+
+    assert surest.stdout.splitlines()[1:] == ["late,0.99996", "early,0.7"]
+    assert top.stdout.splitlines()[1:] == ["late,late,0.99996,early,4e-05", "early,early,0.7,late,0.3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "written"),
+    [
+        ("out.json", (), "CSV, with --json as JSON"),
+        ("out.jsonl.gz", (), "CSV, with --json as JSON"),
+        ("out.PARQUET", (), "CSV, with --json as JSON"),
+        ("out.csv", ("--json",), "JSON, without --json as CSV"),
+        ("out.parquet", ("--json",), "JSON, without --json as CSV"),
+    ],
+)
+def test_a_file_with_the_ending_of_another_format_is_refused_before_it_is_sent(
+    run, files, folder, name, options, written
+):
+    done = run("predict", "flights", "rows.csv", "-o", name, *options)
+
+    assert (done.exit_code, files.headers) == (1, [])
+    assert done.stderr == (
+        f"layerwise: --output: predictions are written as {written}; {name} has the ending of another format\n"
+    )
+    assert not Path(name).exists()
 
 
 def test_the_most_probable_classes_of_a_model_without_any_are_refused(run, files):

@@ -11,6 +11,21 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import TextIO
 
+from layerwise_client.errors import InvalidRequest
+
+_CSV = frozenset({".csv"})
+_JSON = frozenset({".json"})
+_OTHERS = frozenset({".jsonl", ".ndjson", ".tsv", ".parquet", ".arrow", ".feather", ".npy", ".npz", ".xls", ".xlsx"})
+
+
+def check_ending(path: Path, *, as_json: bool) -> None:
+    """Raise `InvalidRequest` for a name with the ending of another format than JSON, or else CSV; .gz is left out."""
+    ending = Path(path.stem if path.suffix == ".gz" else path.name).suffix.lower()
+    if ending in _OTHERS | (_CSV if as_json else _JSON):
+        written = "JSON, without --json as CSV" if as_json else "CSV, with --json as JSON"
+        detail = f"predictions are written as {written}; {path.name} has the ending of another format"
+        raise InvalidRequest(f"--output: {detail}", pointer="output", detail=detail)
+
 
 @contextmanager
 def written_whole(path: Path) -> Generator[TextIO]:

@@ -17,7 +17,7 @@ from layerwise_client.cli.asking import Asking
 from layerwise_client.cli.live import upload_display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rest_option, rpc_option
 from layerwise_client.cli.output import say
-from layerwise_client.cli.output_file import written_whole
+from layerwise_client.cli.output_file import check_ending, written_whole
 from layerwise_client.cli.places import told_by_row
 from layerwise_client.cli.predictions import Output, Shown
 from layerwise_client.cli.predictions import output as answers
@@ -68,8 +68,8 @@ if TYPE_CHECKING:
     "-o",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="Write CSV into FILE, packed if its name ends with .gz; - is stdout. FILE is replaced when all rows are "
-    "predicted.",
+    help="Write CSV, or JSON with --json, into FILE, packed if its name ends with .gz; - is stdout. FILE is replaced "
+    "when all rows are predicted.",
 )
 @rpc_option
 @rest_option
@@ -107,7 +107,7 @@ def predict(
     shown = Shown(all_classes=probabilities, top_k=top_k or 0)
     begun = time.monotonic()
     with connect(rpc, rest=rest) as client, ExitStack() as stack:
-        result = stack.enter_context(_opened_output(output, file))
+        result = stack.enter_context(_opened_output(output, file, as_json=as_json))
         if file is None:
             answer = Asking(client, model, version, missing, explain).about_rows(rows)
             blocks = iter([PredictedRows(answer, {})])
@@ -172,12 +172,13 @@ def _opened(file: str) -> Generator[tuple[Path, str]]:
 
 
 @contextmanager
-def _opened_output(output: Path | None, file: str | None) -> Generator[TextIO | None]:
+def _opened_output(output: Path | None, file: str | None, *, as_json: bool) -> Generator[TextIO | None]:
     """Yield where to write: the file `output`, stdout, or None if it was not said."""
     if output is None or str(output) == "-":
         yield None if output is None else sys.stdout
         return
     if file is not None and output.exists() and Path(file).exists() and output.samefile(file):
         raise InvalidRequest(f"--output: {output} is the file to predict")
+    check_ending(output, as_json=as_json)
     with written_whole(output) as stream:
         yield stream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
@@ -127,7 +127,7 @@ class _Table:
             self._header = _header(rows, self._shown)
         self._count += len(rows)
         if len(self._lines) < _SHOWN:
-            self._lines += list(_lines(rows, self._shown))[: _SHOWN - len(self._lines)]
+            self._lines += list(_lines(rows, self._shown, probability="{:.4f}".format))[: _SHOWN - len(self._lines)]
 
     def end(self, score: Score | None) -> None:
         say(self._of)
@@ -176,7 +176,10 @@ def _header(rows: PredictedRows, shown: Shown) -> tuple[str, ...]:
     return tuple(distinct)
 
 
-def _lines(rows: PredictedRows, shown: Shown) -> Iterator[tuple[object, ...]]:
+def _lines(
+    rows: PredictedRows, shown: Shown, *, probability: Callable[[float], object] = float
+) -> Iterator[tuple[object, ...]]:
+    """Yield the cells of each row; `probability` makes those of probabilities."""
     answer = rows.prediction
     kept = list(zip(*rows.kept.values(), strict=True)) or [()] * len(rows)
     several = answer.values is not None and answer.values.ndim > 1
@@ -184,15 +187,15 @@ def _lines(rows: PredictedRows, shown: Shown) -> Iterator[tuple[object, ...]]:
     more: list[tuple[object, ...]] = [()] * len(rows)
     if shown.top_k:
         labels, values = _top(answer, shown.top_k)
-        pairs = zip(labels.tolist(), values.tolist(), strict=True)
+        pairs = zip(labels.tolist(), _short(values), strict=True)
         more = [
-            tuple(cell for label, value in zip(*row, strict=True) for cell in (_text(label), f"{value:.4f}"))
+            tuple(cell for label, value in zip(*row, strict=True) for cell in (_text(label), probability(value)))
             for row in pairs
         ]
     elif shown.all_classes and answer.probabilities is not None:
-        more = [tuple(each) for each in _short(answer.probabilities)]
+        more = [tuple(map(probability, each)) for each in _short(answer.probabilities)]
     elif answer.labels is not None and answer.probabilities is not None:
-        more = [(f"{surest:.4f}",) for surest in answer.probabilities.max(axis=1).tolist()]
+        more = [(probability(surest),) for surest in _short(answer.probabilities.max(axis=1))]
     why: list[tuple[object, ...]] = [()] * len(rows)
     if (explained := answer.contributions) is not None:
         why = [
