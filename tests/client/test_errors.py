@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import grpc
 import pytest
@@ -206,6 +207,19 @@ def test_the_rest_address_given_as_the_target_is_told_at_once(rest):
         client.models()
 
     assert caught.value.pointer == "target"
+
+
+@pytest.mark.parametrize(
+    "command", [("predict", "m", "rows.csv"), ("train", "rows.csv", "--target", "a"), ("evaluate", "m", "rows.csv")]
+)
+def test_the_rest_address_given_as_the_address_of_a_command_with_a_file_is_told_of_its_option(rest, run, command):
+    Path("rows.csv").write_text("a\n1\n")
+
+    done = run(*command, "--rpc", rest.address.removeprefix("http://"))
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith("layerwise: --rpc: 127.0.0.1:")
+    assert "speaks HTTP, not gRPC" in done.stderr
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ def told_by_row(file: str) -> Generator[None]:
     except InvalidRequest as exc:
         hint = ""
         match exc.place:
+            case _ if exc.reason == "WRONG_ADDRESS":  # of the client, and not about the file
+                raise
             case ("rows" | "X", int(row), str(column)):
                 where = f"{file} row {row + 1}, column {column}"
             case ("rows" | "X", int(row), *_):
