@@ -446,3 +446,35 @@ def test_a_look_that_fails_does_not_keep_a_file_from_being_trained(run, service,
 
     assert (done.exit_code, len(sent)) == (0, 1)
     assert "oh" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        (("predict", "flights", "empty.csv"), "empty.csv"),
+        (("train", "empty.csv", "--target", "a"), "empty.csv"),
+        (("evaluate", "flights", "empty.csv"), "empty.csv"),
+        (("datasets", "profile", "empty.csv"), "empty.csv"),
+        (("predict", "flights", "-"), "standard input"),
+    ],
+)
+def test_an_empty_file_is_named_and_told_as_such(run, service, command, where):
+    Path("empty.csv").touch()
+
+    done = run(*command)
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"layerwise: {where}: expected a table with a header and rows, the file is empty\n"
+    assert not service.called("UploadDataset")
+
+
+@pytest.mark.parametrize("command", [("evaluate", "flights", "rows.csv"), ("datasets", "profile", "rows.csv")])
+def test_what_the_service_finds_wrong_in_a_file_is_told_with_its_name_and_row(run, service, command):
+    def refuse(requests, context):
+        list(requests)
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "oh", "BAD_CELL", place=("rows", 1, "b"))
+
+    service.answers["UploadDataset"] = refuse
+    Path("rows.csv").write_text("a,b\n1,2\n1,x\n")
+
+    assert run(*command).stderr == "layerwise: rows.csv row 2, column b: oh\n"

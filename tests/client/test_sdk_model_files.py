@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import grpc
 import pytest
@@ -168,3 +169,18 @@ def test_the_command_imports_and_downloads(service, run, model, tmp_path, monkey
     assert run("models", "download", "m").stdout.startswith("m-3.npz: m/3")
     done = run("models", "import", "m", "nowhere.npz")
     assert (done.exit_code, done.stderr) == (1, "layerwise: FILE: there is no file nowhere.npz\n")
+
+
+def test_the_command_names_a_file_that_is_no_model(service, run):
+    def refuse(requests, context):
+        list(requests)
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "expected an .npz file", "CORRUPT", place=("file",))
+
+    service.answers["ImportVersion"] = refuse
+    Path("few.csv").write_text("a\n1\n")
+    Path("empty.npz").touch()
+
+    done = run("models", "import", "m", "few.csv")
+    assert (done.exit_code, done.stderr) == (1, "layerwise: few.csv: expected an .npz file\n")
+    done = run("models", "import", "m", "empty.npz")
+    assert done.stderr == "layerwise: empty.npz: expected a model file (.npz), the file is empty\n"

@@ -16,7 +16,7 @@ import grpc
 from layerwise_client._data.arguments import text
 from layerwise_client._data.file_header import open_path
 from layerwise_client._transport.connection import Connection, Deadline, retrying
-from layerwise_client._transport.send_file import Upload, check_unchanged, sent
+from layerwise_client._transport.send_file import Upload, check_not_empty, check_unchanged, sent
 from layerwise_client.errors import ServiceFault
 from layerwise_client.progress import Progress
 from layerwise_proto.v1 import models_pb2
@@ -42,6 +42,7 @@ def imported(
         model=text(model, "model"), sha256="" if sha256 is None else text(sha256, "sha256")
     )
     with _opened(file) as opened:
+        check_not_empty(opened, "a model file (.npz)")
         answer, digest = sent(connection, opened, header, progress, _IMPORT)
     if isinstance(file, str | PathLike):
         check_unchanged(file, digest, answer.version.sha256)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
@@ -46,6 +47,7 @@ def send_file(
     `InvalidRequest`.
     """
     with path.open("rb") as file:
+        check_not_empty(file, "a table with a header and rows")
         try:
             dataset, sha256 = sent(connection, file, header, progress, _DATASET)
         except InvalidRequest as exc:
@@ -69,7 +71,7 @@ def sent(
     If the connection fails, the upload goes on, until the client's timeout without any progress.
     """
     header.upload_id = str(uuid.uuid4())
-    header.size = file.seek(0, 2)
+    header.size = file.seek(0, SEEK_END)
     sending = _Sending(connection, file, header, sending_of(progress), kind)
     retries = connection.retries(waiting_of(progress) or connection.on_waiting)
 
@@ -82,6 +84,12 @@ def sent(
                 retries.succeeded()
 
     return retrying(attempt, retries, Deadline(None)), sending.sha256
+
+
+def check_not_empty(file: BinaryIO, wanted: str) -> None:
+    """Raise `InvalidRequest` if the `file` has no byte, and is not what is `wanted`."""
+    if file.seek(0, SEEK_END) == 0:
+        raise InvalidRequest(f"expected {wanted}, the file is empty", reason="EMPTY_FILE")
 
 
 def check_unchanged(path: object, sha256: str, stored: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from layerwise_client.cli.options import connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, say, table
+from layerwise_client.cli.places import told_by_row
 from layerwise_client.evaluation import VersionEvaluation
 from layerwise_client.wording import counted
 
@@ -24,7 +27,7 @@ def evaluate(versions: tuple[str, ...], file: str, *, target: str | None, rpc: s
     FILE is sent as it is: CSV, JSON Lines or Parquet, also compressed by gzip. Its cells are read as in the training of
     the first version. Of several versions, each is compared with the first on the same rows.
     """
-    with connect(rpc) as client:
+    with connect(rpc) as client, told_by_row(Path(file).name):
         found = client.evaluate(versions, file, target)
     if as_json:
         emit([_plain(each) for each in found])

@@ -8,6 +8,7 @@ import click
 
 from layerwise_client.cli.options import connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, say
+from layerwise_client.cli.places import told_by_row
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import counted
 
@@ -23,7 +24,7 @@ def import_model(name: str, file: Path, *, sha256: str | None, rpc: str, as_json
 
     If the newest version has the same file already, nothing is changed.
     """
-    with connect(rpc) as client:
+    with connect(rpc) as client, told_by_row(file.name):
         version = client.import_model(name, file, sha256=sha256)
     if as_json:
         emit(version)

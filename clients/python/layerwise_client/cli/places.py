@@ -33,7 +33,7 @@ def told_by_row(file: str) -> Generator[None]:
     except InvalidRequest as exc:
         hint = ""
         match exc.place:
-            case _ if exc.reason == "WRONG_ADDRESS":  # of the client, and not about the file
+            case _ if exc.reason in ("WRONG_ADDRESS", "FILE_NOT_FOUND"):  # not about what is in the file
                 raise
             case ("rows" | "X", int(row), str(column)):
                 where = f"{file} row {row + 1}, column {column}"

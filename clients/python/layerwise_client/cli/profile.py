@@ -10,6 +10,7 @@ import click
 from layerwise_client._data.task import TASKS
 from layerwise_client.cli.options import Choice, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, say, table
+from layerwise_client.cli.places import told_by_row
 from layerwise_client.client import Client
 from layerwise_client.dataset import Dataset
 from layerwise_client.errors import InvalidRequest
@@ -57,7 +58,8 @@ def profile(
 def _dataset(client: Client, source: str) -> Dataset:
     """Return the dataset with this id, or that of a file, which the service forgets after a day."""
     if Path(source).is_file():
-        return client.upload_dataset(source, transient=True)
+        with told_by_row(Path(source).name):
+            return client.upload_dataset(source, transient=True)
     if not _ID.fullmatch(source):
         raise InvalidRequest(f"there is no file {source}, and an id has 64 hexadecimal digits")
     return client.dataset(source)
