@@ -75,6 +75,28 @@ def test_a_file_is_sent_as_it_is_to_be_read_as_the_version_reads(run, files):
     assert (list(request.keep), request.target, request.offset) == (["id"], "delay", 0)
 
 
+@pytest.mark.parametrize("options", [(), ("--version", "3")])
+def test_a_version_may_be_named_with_the_model(run, service, files, predicting, options):
+    Path("flights.csv").write_text(FLIGHTS)
+    files.predicts("late", unused=["note"])
+
+    done = run("predict", "flights/3", "flights.csv", *options)
+    run("predict", "flights/champion", "--row", "1,2")
+
+    assert done.stderr == "not used, since flights does not take them: note\n"
+    asked = [(request.model, request.version) for request in service.requests["GetSignature"]]
+    assert asked[0] == ("flights", "3")
+    assert asked[1] == ("flights", "champion")
+
+
+def test_two_different_versions_are_an_error(run, service):
+    done = run("predict", "flights/3", "--row", "1,2", "--version", "4")
+
+    assert done.exit_code == 2
+    assert "expected one version, got flights/3 and --version 4" in done.stderr
+    assert not service.requests
+
+
 def test_a_column_that_the_version_takes_is_read_as_the_version_does_if_it_is_kept_too(run, service, files):
     service.publishes(models_pb2.ModelVersion(model="flights", version=3), columns=[tables_pb2.ColumnInfo(name="a")])
     Path("flights.csv").write_text(FLIGHTS)

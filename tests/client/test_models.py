@@ -10,7 +10,7 @@ import pytest
 
 from layerwise import Evaluation
 from layerwise.evaluation.result import ClassEvaluation
-from layerwise_client import Client, InvalidRequest, Unavailable
+from layerwise_client import Client, InvalidRequest, NotFound, Unavailable
 from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2
 
 
@@ -166,3 +166,28 @@ def test_a_client_shows_where_it_points():
 def test_connection_details_that_make_no_sense_are_refused(arguments):
     with pytest.raises(InvalidRequest):
         Client("127.0.0.1:1", **arguments)
+
+
+def test_a_version_in_the_name_of_a_model_is_told_where_it_goes(service, client, tmp_path):
+    def refuse(request, context):
+        name = getattr(request, "model", "") or request.name
+        service.fail(context, grpc.StatusCode.NOT_FOUND, f"there is no model {name!r}", "MODEL_NOT_FOUND")
+
+    service.answers |= dict.fromkeys(("GetModel", "GetSignature", "DownloadVersion"), refuse)
+    calls = (
+        lambda name, **version: client.predict(name, [[1.0]], **version),
+        lambda name, **version: client.predict_file(name, __file__, **version),
+        client.signature,
+        lambda name, **version: client.download(name, tmp_path / "m.npz", **version),
+        client.local_model,
+    )
+
+    for call in calls:
+        with pytest.raises(NotFound, match=r"^there is no model 'm/2'; write 'm', version='2'$") as caught:
+            call("m/2")
+        assert caught.value.reason == "MODEL_NOT_FOUND"
+        for name, version in (("m", None), ("m/2", 3)):
+            with pytest.raises(NotFound, match=f"^there is no model '{name}'$"):
+                call(name, version=version)
+    with pytest.raises(NotFound, match=r"^there is no model 'm/2'; write model\('m'\)\.at\('2'\)$"):
+        client.model("m/2")

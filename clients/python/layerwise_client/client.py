@@ -14,6 +14,7 @@ from layerwise_client._data.header import open_header
 from layerwise_client._data.rows_to_train import Rows
 from layerwise_client._transport.aliases import moved
 from layerwise_client._transport.connection import Connection
+from layerwise_client._transport.errors import hinting_at_version
 from layerwise_client._transport.evaluate import evaluated
 from layerwise_client._transport.http import HttpTransport
 from layerwise_client._transport.messages import snapshot_of, summary_of
@@ -288,7 +289,8 @@ class Client:
             return joined_rows(self.predict_file(model, X, version=version, explain=explain))
         name = "" if model is None else text(model, "model")
         which = version_text(version)
-        answer = self._predicting.predict(name, which, X, explain=explain)
+        with hinting_at_version(name, which):
+            answer = self._predicting.predict(name, which, X, explain=explain)
         if which:
             return answer
         ask = partial(self._predicting.predict, X=X, explain=explain)
@@ -546,7 +548,9 @@ class Client:
         {}
         """
         name = "" if model is None else text(model, "model")
-        found = self._transport.signature(name, version_text(version))
+        which = version_text(version)
+        with hinting_at_version(name, which):
+            found = self._transport.signature(name, which)
         return found if version is not None else of_newest(self._connection.published, found, self._transport.signature)
 
     def job(self, job_id: str) -> Job:
@@ -634,7 +638,8 @@ class Client:
             If there is no such model.
         """
         request = models_pb2.GetModelRequest(name=text(name, "name"))
-        return model_of(self._connection, self._connection.call(self._connection.models.GetModel, request))
+        with hinting_at_version(request.name, write="model({!r}).at({!r})"):
+            return model_of(self._connection, self._connection.call(self._connection.models.GetModel, request))
 
     def set_alias(self, model: str, alias: str, version: int, *, expected: int | None = None) -> Model:
         """Point an alias at a version. A new alias is created; "latest" always names the newest version.
@@ -749,7 +754,9 @@ class Client:
         >>> client.download("iris", "iris.npz").version
         1
         """
-        message = downloaded(self._connection, text(model, "model"), version_text(version), path)
+        name, which = text(model, "model"), version_text(version)
+        with hinting_at_version(name, which):
+            message = downloaded(self._connection, name, which, path)
         return version_of(self._connection, message, whole=False)
 
     def local_model(self, model: str, *, version: int | str | None = None) -> MLP:
@@ -777,7 +784,9 @@ class Client:
         >>> client.local_model("iris").predict(X[:2]).tolist()
         ['setosa', 'setosa']
         """
-        return loaded(self._connection, text(model, "model"), version_text(version))
+        name, which = text(model, "model"), version_text(version)
+        with hinting_at_version(name, which):
+            return loaded(self._connection, name, which)
 
     def __repr__(self) -> str:
         rest = f", rest={self._transport.address!r}" if isinstance(self._transport, HttpTransport) else ""

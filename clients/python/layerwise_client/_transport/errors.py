@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import grpc
@@ -82,6 +83,26 @@ def from_rpc(error: grpc.RpcError, target: str, proxy: Proxy | None = None) -> L
     if kind is ServiceFault:
         return ServiceFault(f"{target} failed without saying why ({details or code.name})")
     return kind(f"{target}: {details or code.name}")
+
+
+@contextmanager
+def hinting_at_version(model: str, version: str = "", *, write: str = "{!r}, version={!r}") -> Generator[None]:
+    """Add to a `NotFound` about a model named "model/version" how to `write` that, if no `version` is given."""
+    try:
+        yield
+    except NotFound as exc:
+        name, slash, own = model.partition("/")
+        if not slash or version:
+            raise
+        hint = f"; write {write.format(name, own)}"
+        found = NotFound(
+            f"{exc}{hint}",
+            reason=exc.reason,
+            pointer=exc.place,
+            request_id=exc.request_id,
+            detail=f"{exc.detail}{hint}",
+        )
+        raise found from exc
 
 
 def unreachable(address: str, details: str) -> Unavailable:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Predict rows with a model.")
-@click.argument("model")
+@click.argument("model", metavar="MODEL[/VERSION]")
 @click.argument("file", required=False)
 @click.option(
     "--row",
@@ -91,7 +91,7 @@ def predict(
     rest: str | None,
     as_json: bool,
 ) -> None:
-    """Predict the rows of FILE, or those given by --row, with MODEL.
+    """Predict the rows of FILE, or those given by --row, with MODEL, or one of its versions: iris/3, iris/champion.
 
     FILE is a table (CSV, JSON Lines or Parquet, also gzipped), its columns in any order, or an array that np.save
     wrote; "-" reads it from standard input. It is read as in the training of MODEL; columns that MODEL does not take
@@ -104,6 +104,11 @@ def predict(
             raise click.UsageError(f"{option} is a column of FILE: it cannot be given with --row")
     if probabilities and top_k:
         raise click.UsageError("give either --probabilities or --top-k")
+    model, slash, own = model.partition("/")
+    if slash:
+        if version not in (None, own):
+            raise click.UsageError(f"expected one version, got {model}/{own} and --version {version}")
+        version = own
     shown = Shown(all_classes=probabilities, top_k=top_k or 0)
     begun = time.monotonic()
     with connect(rpc, rest=rest) as client, ExitStack() as stack:
