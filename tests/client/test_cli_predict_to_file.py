@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import resource
+import signal
+import time
 from pathlib import Path
 
 import grpc
@@ -100,6 +103,44 @@ def test_a_device_is_written_and_not_replaced(run, folder):
 
     assert done.exit_code == 0
     assert not Path("/dev/null").is_file()
+
+
+def test_a_full_device_is_named(run, folder):
+    done = run("predict", "flights", "rows.csv", "-o", "/dev/full")
+
+    assert (done.exit_code, done.stderr) == (1, "layerwise: /dev/full: No space left on device\n")
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard[1]))
+    try:
+        with pytest.raises(OSError, match=r"'.*out\.csv'$"), written_whole(tmp_path / "out.csv") as stream:
+            stream.write("half")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, hard)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("before", "told"), [("", "out.csv was not written"), ("old", "out.csv is as it was")])
+def test_after_ctrl_c_the_command_says_what_became_of_the_file(run, service, folder, before, told):
+    def interrupted(request, context):
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(1)
+        yield from ()
+
+    service.answers["PredictDataset"] = interrupted
+    if before:
+        Path("out.csv").write_text(before)
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        done = run("predict", "flights", "rows.csv", "-o", "out.csv")
+    finally:
+        signal.signal(signal.SIGINT, heard)
+
+    assert (done.exit_code, done.stderr) == (130, f"interrupted: {told}\n")
+    assert Path("out.csv").exists() == bool(before)
 
 
 def test_the_file_to_predict_is_not_replaced(run, folder):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +70,29 @@ main()
 
     assert done.returncode == 1
     assert done.stderr == "layerwise: the command line needs click and rich: pip install 'layerwise[cli]'\n"
+
+
+@pytest.mark.parametrize("module", ["layerwise_client", "grpc", "click", "layerwise_client.cli.predict"])
+def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_traceback(module):
+    code = f"""
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+from layerwise_command import main
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["layerwise", "predict", "m", "--row", "1"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_the_installed_command_begins_there():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+
+    assert project["scripts"]["layerwise"] == "layerwise_command:main"

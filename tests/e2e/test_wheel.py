@@ -65,7 +65,7 @@ def test_the_wheel_holds_four_packages_and_what_they_read(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
 
     packages = {name.split("/")[0] for name in names if "dist-info" not in name}
-    assert packages == {"layerwise", "layerwise_client", "layerwise_proto", "layerwise_service"}
+    assert packages == {"layerwise", "layerwise_client", "layerwise_command", "layerwise_proto", "layerwise_service"}
     assert "layerwise_service/stores/migrations/versions/0001_first.py" in names
     assert "layerwise_proto/v1/training.proto" in names
     assert {f"{package}/py.typed" for package in packages} <= set(names)

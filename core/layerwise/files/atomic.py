@@ -41,7 +41,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> str:
         temporary.replace(path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is not None:  # the temporary name would puzzle
+        if isinstance(error, OSError) and error.errno is not None:  # it has the temporary name, or none
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     folder = os.open(path.parent, os.O_RDONLY)

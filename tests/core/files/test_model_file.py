@@ -1,6 +1,7 @@
 """Saving and loading: the same model, the same bytes, wholly or not at all."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ from layerwise import (
     fit_packed,
     partial_fit,
 )
+from layerwise.files import atomic
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "format.md"
@@ -369,3 +371,12 @@ def test_a_folder_and_a_link_to_itself_are_errors_that_name_them(tmp_path, monke
     with pytest.raises(OSError, match=r"'loop\.npz'$"):
         trained().save("loop.npz")
     assert list(tmp_path.iterdir()) == [tmp_path / "loop.npz"]
+
+
+def test_a_disk_that_is_full_is_told_with_the_name_of_the_file(tmp_path):
+    def fill(file):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as write() does, without a name
+
+    with pytest.raises(OSError, match=r"No space left on device: .*m\.npz'$"):
+        atomic.write(tmp_path / "m.npz", fill)
+    assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ import click
 from layerwise_client import datasets as built_in
 from layerwise_client.cli.options import ListGroup, json_option
 from layerwise_client.cli.output import emit, facts, say, table
+from layerwise_client.cli.output_file import written_whole
 from layerwise_client.cli.places import naming_parameters
 from layerwise_client.cli.profile import profile
 from layerwise_client.cli.stored_datasets import delete, stored
@@ -109,11 +110,10 @@ def export(
     columns = [*dataset.columns, dataset.target]
     lines = [[*(_short(value) for value in row), label] for row, label in zip(X, y.tolist(), strict=True)]
     if out is not None:
-        try:
-            with out.open("w" if force else "x", encoding="utf-8", newline="") as file:
-                _write(file, columns, lines)
-        except FileExistsError as exc:
-            raise InvalidRequest(f"{out} exists; --force overwrites it") from exc
+        if out.exists() and not force:
+            raise InvalidRequest(f"{out} exists; --force overwrites it")
+        with written_whole(out) as file:
+            _write(file, columns, lines)
         if as_json:
             emit({"file": str(out), "rows": len(lines), "columns": columns})
         else:

@@ -8,6 +8,7 @@ import click
 
 from layerwise_client.cli.options import connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, say
+from layerwise_client.cli.output_file import told_if_interrupted
 from layerwise_client.cli.places import told_by_row
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.wording import counted
@@ -56,7 +57,8 @@ def download(version: str, *, out: Path | None, force: bool, rpc: str, as_json: 
         path = Path(f"{found.model}-{found.version}.npz") if out is None else out
         if path.exists() and not force:
             raise InvalidRequest(f"{path} exists; --force overwrites it")
-        client.download(found.model, path, version=found.version)
+        with told_if_interrupted(path):
+            client.download(found.model, path, version=found.version)
     if as_json:
         emit({"file": str(path), "version": found})
     else:

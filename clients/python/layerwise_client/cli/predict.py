@@ -17,7 +17,7 @@ from layerwise_client.cli.asking import Asking
 from layerwise_client.cli.live import upload_display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rest_option, rpc_option
 from layerwise_client.cli.output import say
-from layerwise_client.cli.output_file import check_ending, written_whole
+from layerwise_client.cli.output_file import check_ending, told_if_interrupted, written_whole
 from layerwise_client.cli.places import told_by_row
 from layerwise_client.cli.predictions import Output, Shown
 from layerwise_client.cli.predictions import output as answers
@@ -185,5 +185,5 @@ def _opened_output(output: Path | None, file: str | None, *, as_json: bool) -> G
     if file is not None and output.exists() and Path(file).exists() and output.samefile(file):
         raise InvalidRequest(f"--output: {output} is the file to predict")
     check_ending(output, as_json=as_json)
-    with written_whole(output) as stream:
+    with told_if_interrupted(output), written_whole(output) as stream:
         yield stream
