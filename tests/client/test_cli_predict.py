@@ -200,7 +200,7 @@ def test_values_are_scored_by_r2_over_all_blocks(run, files):
 @pytest.mark.parametrize(
     ("place", "reason", "told"),
     [
-        (("rows", 1, "b"), "BAD_CELL", "flights.csv row 2, column b: oh"),
+        (("rows", 1, "b"), "BAD_CELL", "flights.csv row 2, column b: oh; --missing WORD names such words"),
         (("rows", 1), "OUTPUT_NOT_FINITE", "flights.csv row 2: oh"),
         (("line", 7), "BAD_LINE", "flights.csv line 7: oh"),
         (("columns", "b"), "MISSING_COLUMN", "flights.csv: oh"),

@@ -67,7 +67,8 @@ def test_a_prediction_that_fails_leaves_the_old_file_and_no_part_of_a_new_one(ru
 
     done = run("predict", "flights", "rows.csv", "-o", "out.csv")
 
-    assert (done.exit_code, done.stderr) == (1, "layerwise: rows.csv row 3, column a: oh\n")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("layerwise: rows.csv row 3, column a: oh")
     assert Path("out.csv").read_text() == "old"
     assert sorted(map(str, Path().iterdir())) == ["out.csv", "rows.csv"]
 

@@ -251,7 +251,11 @@ def test_the_service_tells_what_it_made_of_the_target_and_the_columns(run, servi
 @pytest.mark.parametrize(
     ("place", "reason", "where"),
     [
-        (("rows", 1, "distance"), "BAD_CELL", "flights.csv row 2, column distance: wrong"),
+        (
+            ("rows", 1, "distance"),
+            "BAD_CELL",
+            "flights.csv row 2, column distance: wrong; --missing WORD names such words",
+        ),
         (("line", 3), "BAD_LINE", "flights.csv line 3: wrong"),
         (("columns", "a"), "NESTED_COLUMN", "flights.csv column a: wrong"),
         (("formats", "a"), "COLUMN_NOT_FOUND", "--column a: wrong"),

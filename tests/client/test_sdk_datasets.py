@@ -244,3 +244,21 @@ def test_the_evaluation_of_many_rows_may_take_longer(client, service):
         client.evaluate(versions, client.dataset("d"))
 
     assert [round((each - left[0]) / 100) for each in left] == [0, 2, 5]
+
+
+def test_a_cell_that_may_be_missing_is_told_with_the_argument_for_such_words(service, client, path):
+    def refuse(requests, context):
+        list(requests)
+        service.fail(context, grpc.StatusCode.INVALID_ARGUMENT, "got '?'", "BAD_CELL", place=("rows", 1, "b"))
+
+    service.answers["UploadDataset"] = refuse
+
+    for call, write in (
+        (lambda: client.upload_dataset(path), "upload_dataset(…, gaps=[…])"),
+        (lambda: client.train("m", {}, path, "b"), "upload_dataset(…, gaps=[…])"),
+        (lambda: client.predict_file("m", path), "predict_file(…, gaps=[…])"),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            call()
+        assert str(caught.value).endswith(f"got '?'; {write} names such words")
+        assert (caught.value.detail, caught.value.reason) == ("got '?'", "BAD_CELL")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 from layerwise_client.errors import InvalidRequest
 
@@ -18,6 +19,24 @@ def invalid(place: str | Steps, detail: str, *, reason: str = "", request_id: st
     return InvalidRequest(
         f"{place_words(steps)}: {detail}", reason=reason, pointer=steps, request_id=request_id, detail=detail
     )
+
+
+@contextmanager
+def hinting_at_gaps(write: str) -> Generator[None]:
+    """Say, in the error of a cell that may be a word for a missing value, how to `write` that; not in its detail."""
+    try:
+        yield
+    except InvalidRequest as exc:
+        if exc.reason != "BAD_CELL":
+            raise
+        found = InvalidRequest(
+            f"{exc}; {write} names such words",
+            reason=exc.reason,
+            pointer=exc.place,
+            request_id=exc.request_id,
+            detail=exc.detail,
+        )
+        raise found from exc
 
 
 def place_words(steps: Steps) -> str:

@@ -12,7 +12,7 @@ import grpc
 
 from layerwise_client._data.arguments import text
 from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
-from layerwise_client._data.places import invalid
+from layerwise_client._data.places import hinting_at_gaps, invalid
 from layerwise_client._transport.connection import Connection, Deadline
 from layerwise_client._transport.rpc import prediction_of
 from layerwise_client._transport.send_file import send_file
@@ -61,7 +61,8 @@ def open_request(
             name=dataset_name(path.name), columns=others, gaps=gaps, read_as=read_as, transient=True
         )
         try:
-            sent = send_file(connection, path, header, display)
+            with hinting_at_gaps("predict_file(…, gaps=[…])"):
+                sent = send_file(connection, path, header, display)
         except InvalidRequest as exc:
             raise _named(exc, kept) from exc
         dataset, rows = sent.id, sent.rows

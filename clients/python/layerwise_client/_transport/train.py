@@ -14,7 +14,7 @@ from layerwise_client._data.encoder import check_encoder, open_encoder
 from layerwise_client._data.file_header import dataset_name, open_file_header, open_path
 from layerwise_client._data.held_out import open_parts
 from layerwise_client._data.names import column_name
-from layerwise_client._data.places import ALL_ROWS, Steps, invalid, placed
+from layerwise_client._data.places import ALL_ROWS, Steps, hinting_at_gaps, invalid, placed
 from layerwise_client._data.rows_to_train import Rows
 from layerwise_client._data.tables import UncheckedTable, is_table, open_table
 from layerwise_client._data.task import taken_by, task_classifies, task_number, warn_of_task
@@ -153,10 +153,11 @@ def _sent(
     """Send the file. A training that starts from a version reads it as that did."""
     file = open_path(path, "X")
     sent = _header_for(header, encoder, name=dataset_name(file.name))
-    try:
-        return dataset_of(connection, send_file(connection, file, sent, display))
-    except InvalidRequest as exc:
-        raise placed(exc, [ALL_ROWS]) from exc
+    with hinting_at_gaps("upload_dataset(…, gaps=[…])"):
+        try:
+            return dataset_of(connection, send_file(connection, file, sent, display))
+        except InvalidRequest as exc:
+            raise placed(exc, [ALL_ROWS]) from exc
 
 
 def _header_for(header: training_pb2.TrainHeader, encoder: tables_pb2.Encoder, *, name: str) -> datasets_pb2.FileHeader:

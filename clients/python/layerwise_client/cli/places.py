@@ -37,6 +37,8 @@ def told_by_row(file: str) -> Generator[None]:
                 raise
             case ("rows" | "X", int(row), str(column)):
                 where = f"{file} row {row + 1}, column {column}"
+                if exc.reason == "BAD_CELL" and "missing" in click.get_current_context().params:
+                    hint = "; --missing WORD names such words"
             case ("rows" | "X", int(row), *_):
                 where = f"{file} row {row + 1}"
             case ("line", int(line), *_):
