@@ -89,6 +89,18 @@ def test_a_version_may_be_named_with_the_model(run, service, files, predicting, 
     assert asked[1] == ("flights", "champion")
 
 
+def test_an_address_of_rest_with_a_file_is_refused_unless_the_environment_has_it(run, service, files):
+    Path("flights.csv").write_text(FLIGHTS)
+    files.predicts("late")
+
+    refused = run("predict", "flights", "flights.csv", "--rest", "nonsense")
+    done = run("predict", "flights", "flights.csv", env={"LAYERWISE_REST_ADDRESS": "http://127.0.0.1:1"})
+
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith("Error: --rest is for --row: a FILE is sent over gRPC, to --rpc\n")
+    assert done.exit_code == 0
+
+
 def test_two_different_versions_are_an_error(run, service):
     done = run("predict", "flights/3", "--row", "1,2", "--version", "4")
 

@@ -12,6 +12,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, TextIO
 
 import click
+from click.core import ParameterSource
 
 from layerwise_client.cli.asking import Asking
 from layerwise_client.cli.live import upload_display
@@ -102,6 +103,9 @@ def predict(
     for option, given in (("--target", target is not None), ("--keep", bool(keep))):
         if given and rows:
             raise click.UsageError(f"{option} is a column of FILE: it cannot be given with --row")
+    # that of the environment is for other calls of the command, too
+    if file is not None and click.get_current_context().get_parameter_source("rest") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--rest is for --row: a FILE is sent over gRPC, to --rpc")
     if probabilities and top_k:
         raise click.UsageError("give either --probabilities or --top-k")
     model, slash, own = model.partition("/")
@@ -111,7 +115,7 @@ def predict(
         version = own
     shown = Shown(all_classes=probabilities, top_k=top_k or 0)
     begun = time.monotonic()
-    with connect(rpc, rest=rest) as client, ExitStack() as stack:
+    with connect(rpc, rest=rest if file is None else None) as client, ExitStack() as stack:
         result = stack.enter_context(_opened_output(output, file, as_json=as_json))
         if file is None:
             answer = Asking(client, model, version, missing, explain).about_rows(rows)
