@@ -65,13 +65,16 @@ def epoch_of(job: Snapshot) -> str | None:
 
 
 def measured_on(job: Snapshot) -> str | None:
-    """Return on which rows the figures of a job's record were measured; None without a record."""
+    """Return on which rows the figures of a job's record were measured, and when; None without a record."""
     if job.record is None:
         return None
-    if job.record.validation_metric is None:
-        rows = "the training rows; none were held out (--validation 0.1 holds out a tenth of the rows to measure on)"
+    rows = f"{job.metric or 'metric'}: the training rows, in this epoch while training"
+    if job.record.validation_metric is not None:
+        rows += "; validation: the rows held out"
     else:
-        rows = "validation: the rows held out"
+        rows += "; no rows were held out (--validation 0.1 holds out a tenth of the rows to measure on)"
+        if job.version is not None:
+            rows += f"; layerwise models show {job.model}/{job.version} has the figures of the version"
     return f"{rows}; rows are weighted by class_weight" if job.plan.get("class_weight") else rows
 
 
