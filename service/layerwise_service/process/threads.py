@@ -12,6 +12,8 @@ from layerwise_service.process.prediction_request import current_request
 
 T = TypeVar("T")
 
+_FEW_VALUES = 2_000  # in less time than it takes to hand them to a thread and back, or not much more
+
 
 async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
     """Return the result of a call that may take long, made in a thread of the current request.
@@ -34,6 +36,11 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
             request.threads = threads
 
     return await asyncio.get_running_loop().run_in_executor(threads, run)
+
+
+async def in_thread_if_many(values: int, call: Callable[..., T], *arguments: Any) -> T:
+    """Return the result of a call whose time grows with so many `values`: made here if they are few."""
+    return call(*arguments) if values <= _FEW_VALUES else await in_thread(call, *arguments)
 
 
 def run_now(steps: Coroutine[Any, Any, T]) -> T:

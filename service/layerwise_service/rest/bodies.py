@@ -23,21 +23,17 @@ T = TypeVar("T")
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
-async def receive_json(request: Request, types: Sequence[str] = ()) -> None:
-    """Receive the JSON body of a request, whose type may also be one of `types`.
-
-    Raises `UnsupportedMedia` for other types, and what `Request.receive` raises.
-    """
+def check_json_type(request: Request, types: Sequence[str] = ()) -> None:
+    """Raise `UnsupportedMedia` if a body is neither JSON nor of one of the `types`."""
     mime = request.mimetype
     if mime and mime != JSON and not mime.endswith("+json") and mime not in types:
         detail = f"expected a body of application/json, got {mime}"
         hint = "curl sends one with -H 'Content-Type: application/json', or a table file with text/csv"
         raise UnsupportedMedia(f"{detail}; {hint}")
-    await request.receive()
 
 
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes, request: Request) -> T:
-    """Return the `body` of `request`, decoded by `decoder`.
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Return the `body` of a request, decoded by `decoder`.
 
     Raises `InvalidRequest` if it is not JSON, msgspec's ValidationError if it does not have the types of `decoder`.
     """
@@ -52,13 +48,13 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes, request: Request) -> 
         raise InvalidRequest(detail, reason="INVALID_JSON") from error
 
 
-def decoded_as(decoders: Sequence[msgspec.json.Decoder[Any]], body: bytes, request: Request) -> Any:
-    """Return the `body` of `request`, decoded by the first of `decoders` that can. Raises `InvalidRequest`."""
+def decoded_as(decoders: Sequence[msgspec.json.Decoder[Any]], body: bytes) -> Any:
+    """Return the `body` of a request, decoded by the first of `decoders` that can. Raises `InvalidRequest`."""
     for decoder in decoders[:-1]:
         with suppress(msgspec.ValidationError):
-            return decoded(decoder, body, request)
+            return decoded(decoder, body)
     try:
-        return decoded(decoders[-1], body, request)
+        return decoded(decoders[-1], body)
     except msgspec.ValidationError as error:
         raise unreadable(body) or refused_body(body, decoders[-1].type) from error
 
@@ -66,11 +62,12 @@ def decoded_as(decoders: Sequence[msgspec.json.Decoder[Any]], body: bytes, reque
 def read_json(kind: type[Struct], request: Request) -> Struct:
     """Return the JSON body of a request in a thread, a small one, as `kind`.
 
-    Raises what `receive_json`, `Request.body` and `decoded` raise.
+    Raises what `check_json_type`, `Request.receive`, `Request.body` and `decoded` raise.
     """
-    run_now(receive_json(request))
+    check_json_type(request)
+    run_now(request.receive())
     body = request.body()
-    found: Struct = decoded_as((msgspec.json.Decoder(kind),), body, request)
+    found: Struct = decoded_as((msgspec.json.Decoder(kind),), body)
     json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
     return found
 

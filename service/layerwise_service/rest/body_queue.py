@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from layerwise_service.errors import Unavailable
 from layerwise_service.process.prediction_request import current_request
 
 _MOST_WAITING = 32  # half of the threads, so that small requests find a free one
+_LARGE = 2**20  # bytes of a body; smaller ones do not wait
+_NO_TURN = nullcontext()
 _WAITING_TIMES = 4  # so many times `most_bytes` may wait
 
 
@@ -23,6 +25,12 @@ class BodyQueue:
         self._bytes = 0  # of the bodies whose turn it is
         self._waiting: dict[int, int] = {}  # sizes by number, in order of arrival
         self._next = 0
+
+    def turn_for(self, size: int, *, packed: bool) -> AbstractContextManager[None]:
+        """Return the turn of a body; a small one waits for nothing, a packed one may be as large as any."""
+        if packed:
+            return self.turn(self._most_bytes)
+        return self.turn(size) if size > _LARGE else _NO_TURN
 
     @contextmanager
     def turn(self, size: int) -> Generator[None]:

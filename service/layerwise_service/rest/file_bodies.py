@@ -11,8 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Field, File, MultipartDecoder
 
-from layerwise_service.errors import Exhausted, InvalidRequest, ServiceError, UnsupportedMedia
-from layerwise_service.rest.wsgi import drop
+from layerwise_service.errors import Exhausted, InvalidRequest, UnsupportedMedia
 
 CHUNK = 2**20
 """Bytes in memory at a time."""
@@ -28,18 +27,12 @@ class UploadPlaces:
 
     @contextmanager
     def taken(self) -> Generator[None]:
-        """Run the block, which reads a body, in one of the places. Raises `Exhausted` if there is none.
-
-        After an error, what is still sent is read and dropped, up to a limit, so that its sender sees the answer.
-        """
+        """Run the block, which reads a body, in one of the places. Raises `Exhausted` if there is none."""
         if not self._free.acquire(blocking=False):
             detail = f"{_MOST_UPLOADS} callers are sending files, the most allowed; try again"
             raise Exhausted(detail, reason="TOO_MANY_UPLOADS", retry_after=5)
         try:
             yield
-        except ServiceError:
-            drop(request.environ["wsgi.input"])
-            raise
         finally:
             self._free.release()
 

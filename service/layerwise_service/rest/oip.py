@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from typing import Any, cast
 
 import msgspec
 import orjson
 
 from layerwise_service.errors import ErrorKind, InvalidRequest, NotFound, ServiceError, Unsupported
-from layerwise_service.process.threads import in_thread
+from layerwise_service.process.threads import in_thread_if_many
 from layerwise_service.rest.bodies import decoded
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.gateway import Handler, Route
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.oip_infer import json_length, read_bytes, read_json, write_infer_answer
 from layerwise_service.rest.responses import error_headers, json_bytes
-from layerwise_service.rest.row_requests import VALUES_AT_ONCE, quickly
+from layerwise_service.rest.row_requests import quickly
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.oip.facade import Oip
 from layerwise_service.usecases.oip.inference import InferRequest
@@ -25,8 +24,6 @@ from layerwise_service.usecases.oip.metadata import EXTENSIONS, NAME, server_ver
 from layerwise_service.usecases.oip.settings import LOG, TRACE, check_log, check_trace
 from layerwise_service.usecases.oip.signature import TensorSpec, signature_of
 
-_LARGE = 2**20  # bytes of JSON; smaller ones do not wait in the queue
-_NO_QUEUE = nullcontext()
 _BAD_REQUESTS = (ErrorKind.UNPROCESSABLE, ErrorKind.UNSUPPORTED_MEDIA, ErrorKind.CONFLICT, ErrorKind.ALREADY_EXISTS)
 """Kinds of error that Triton answers with 400."""
 _LISTS = ("trace_level",)
@@ -61,7 +58,6 @@ class OipDialect:
         self._repository = use_cases.repository
         self._statistics = use_cases.statistics
         self._max_values = settings.max_predict_values
-        self._max_body_bytes = settings.max_body_bytes
         self._queue = queue
         self.routes = (
             Route("GET", "/v2", self._server),
@@ -96,13 +92,11 @@ class OipDialect:
         yield Route("GET", f"{path}/stats", self._stats)
 
     async def _infer(self, request: Request, model: str, version: str = "") -> Answer:
-        await request.receive()
         return await quickly(request, self._read_and_infer, model, version)
 
     async def _read_and_infer(self, request: Request, model: str, version: str) -> Answer:
-        received = await request.receive()
-        size = self._max_body_bytes if request.is_packed else json_length(request, received)
-        with self._queue.turn(size) if size > _LARGE else _NO_QUEUE:
+        received, packed = await request.receive(), request.is_packed
+        with self._queue.turn_for(0 if packed else json_length(request, received), packed=packed):
             body = request.body()
             length = json_length(request, body)
             if length == 0 and body:
@@ -112,9 +106,7 @@ class OipDialect:
                 text = body[:length] if length < len(body) else body
                 asked = read_json(request, text, memoryview(body)[length:], max_values=self._max_values)
             answer = await self._inference.infer(InferRequest(model, version, asked.inputs, asked.outputs))
-        if answer.values <= VALUES_AT_ONCE:
-            return write_infer_answer(answer, asked)
-        return await in_thread(write_infer_answer, answer, asked)
+        return await in_thread_if_many(answer.values, write_infer_answer, answer, asked)
 
     def _server(self, request: Request) -> Answer:
         return _json({"name": NAME, "version": server_version(), "extensions": EXTENSIONS})
@@ -203,7 +195,7 @@ def _read(decoder: msgspec.json.Decoder[Any], request: Request, default: Any) ->
     if not body:
         return default
     try:
-        return decoded(decoder, body, request)
+        return decoded(decoder, body)
     except msgspec.ValidationError as error:
         raise InvalidRequest(str(error)) from error
 

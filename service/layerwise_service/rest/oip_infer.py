@@ -107,7 +107,7 @@ def read_json(request: Request, text: bytes, binary: memoryview, *, max_values: 
         detail = f"expected at most {max_values:,} values in JSON; send fewer rows, or the tensors as bytes"
         raise TooLarge(detail, reason="TOO_MANY_VALUES")
     try:
-        body = decoded(_BODY, text, request)
+        body = decoded(_BODY, text)
     except msgspec.ValidationError as error:
         raise InvalidRequest(str(error)) from error
     if body.parameters:

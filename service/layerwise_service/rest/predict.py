@@ -62,7 +62,6 @@ class Predict:
     async def _predict_array(self, request: Request) -> Answer:
         """Answer an array; the options are in the query."""
         options = options_of(request.query(*OPTIONS))
-        await request.receive()
 
         return await quickly(request, self._read_array_and_answer, options)
 

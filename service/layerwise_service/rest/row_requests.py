@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
 
-from layerwise_service.process.threads import in_thread, run_now
-from layerwise_service.rest.bodies import check_keys, decoded_as, receive_json
+from layerwise_service.process.threads import in_thread, in_thread_if_many, run_now
+from layerwise_service.rest.bodies import check_json_type, check_keys, decoded_as
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.many_numbers import LEAST_BYTES, read_many_numbers
@@ -25,10 +25,6 @@ T = TypeVar("T")
 
 AT_ONCE = 2**16
 """Bytes of a body that is read in the event loop; larger ones are read in a thread."""
-VALUES_AT_ONCE = 2_000
-"""Values of an answer that is written in the event loop; larger ones are written in a thread."""
-_LARGE = 2**20  # bytes of a body; smaller ones do not wait in the queue
-_NO_QUEUE = nullcontext()
 
 
 class Form:
@@ -63,7 +59,7 @@ class RowRequests:
     ) -> tuple[Any, Prediction]:
         """Return the body of `request`, in one of the structs of `form`, and the prediction for the rows `sent` in it.
 
-        `model` and `version` are as for `VersionPredictor.predict`; `types` are those of a body besides JSON's.
+        `model` and `version` are as for `VersionPredictor.predict_soon`; `types` are those of a body besides JSON's.
         """
 
         async def answer(body: Any) -> tuple[Any, Prediction]:
@@ -85,39 +81,31 @@ class RowRequests:
         It is called when a large body has its turn. `at` is the field that errors about the number of rows name, and
         `types` are those of a body besides JSON's.
         """
-        await receive_json(request, types)
+        check_json_type(request, types)
         return await quickly(request, self._read_and_answer, form, answer, at)
 
     async def predict_csv(self, request: Request, *, model: str | None, version: str | None) -> Prediction:
         """Return the prediction for the rows of a body in CSV."""
-        await request.receive()
         return await quickly(request, self._read_and_predict_csv, model, version)
 
     async def _read_and_answer(
         self, request: Request, form: Form, answer: Callable[[Any], Coroutine[Any, Any, T]], at: str
     ) -> T:
-        with self._turn(await self._size(request)):
+        with self._queue.turn_for(len(await request.receive()), packed=request.is_packed):
             data = request.body()
-            body = self._read(data, form, request, at)
+            body = self._read(data, form, at)
             del data  # free it: only its rows are needed
             return await answer(body)
 
     async def _read_and_predict_csv(self, request: Request, model: str | None, version: str | None) -> Prediction:
         settings = self._settings
-        with self._turn(await self._size(request)):
+        with self._queue.turn_for(len(await request.receive()), packed=request.is_packed):
             data = request.body()
             sent = csv_rows(data, most_rows=settings.max_predict_rows, most_values=settings.max_predict_values)
             del data
             return await self._predict(sent, model, version)
 
-    async def _size(self, request: Request) -> int:
-        """Return the bytes that a body may have when it is unpacked."""
-        return self._settings.max_body_bytes if request.is_packed else len(await request.receive())
-
-    def _turn(self, size: int) -> AbstractContextManager[None]:
-        return self._queue.turn(size) if size > _LARGE else _NO_QUEUE
-
-    def _read(self, data: bytes, form: Form, request: Request, at: str) -> Any:
+    def _read(self, data: bytes, form: Form, at: str) -> Any:
         """Return a body as one of the structs of `form`. Raises `InvalidRequest`, `TooLarge`."""
         settings = self._settings
         check_rows(
@@ -129,7 +117,7 @@ class RowRequests:
         )
         if len(data) >= LEAST_BYTES and (body := _with_matrix(data, form)) is not None:
             return body
-        body = decoded_as(form.decoders, data, request)
+        body = decoded_as(form.decoders, data)
         if len(data) <= AT_ONCE:
             check_keys(data, form.keys)
         return body
@@ -146,9 +134,9 @@ class RowRequests:
 
 
 async def quickly(request: Request, answer: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
-    """Return what `answer` makes of `request`, whose body was received, and the `arguments`.
+    """Receive the body of `request`, and return what `answer` makes of it and the `arguments`.
 
-    It is called here if the body is small and not packed, else in a thread.
+    It is called here if the body is small and not packed, else in a thread. Raises what `Request.receive` raises.
     """
     if len(await request.receive()) <= AT_ONCE and not request.is_packed:
         return await answer(request, *arguments)
@@ -157,9 +145,7 @@ async def quickly(request: Request, answer: Callable[..., Coroutine[Any, Any, T]
 
 async def written(prediction: Prediction, write: Callable[..., Answer], *arguments: Any) -> Answer:
     """Return what `write` makes of `prediction` and the `arguments`: here if it has few values, else in a thread."""
-    if prediction.values <= VALUES_AT_ONCE:
-        return write(prediction, *arguments)
-    return await in_thread(write, prediction, *arguments)
+    return await in_thread_if_many(prediction.values, write, prediction, *arguments)
 
 
 def _with_matrix(data: bytes, form: Form) -> Any:

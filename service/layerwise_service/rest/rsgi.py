@@ -61,8 +61,8 @@ class Rsgi:
         except Exception as error:  # noqa: BLE001 - nothing else answers it
             protocol.response_bytes(*self._gateway.failed(error, request))
             return
-        if status >= HTTPStatus.BAD_REQUEST and "expect" not in headers:
-            await body.drop()
+        if status >= HTTPStatus.BAD_REQUEST:
+            await request.discard()
         if isinstance(content, bytes):
             protocol.response_bytes(status, sent, content)
         else:

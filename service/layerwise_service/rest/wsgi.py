@@ -12,10 +12,6 @@ from layerwise_service.process.threads import run_now
 from layerwise_service.rest.gateway import REQUEST_ID, Gateway, StartResponse
 from layerwise_service.rest.messages import Request
 
-_DROPPED = 128 * 2**20
-"""Bytes of a body beyond the limit that are read and dropped."""
-_CHUNK = 2**20
-
 
 class Wsgi:
     """A gateway as an application of WSGI. `service` serves it as one of RSGI, which is faster."""
@@ -56,14 +52,7 @@ class WsgiBody:
         return b"".join(parts)
 
     async def drop(self) -> None:
-        drop(self._stream)
-
-
-def drop(stream: Any) -> None:
-    """Read and drop what is still sent, up to a limit: a caller in mid-send would not see the answer else."""
-    left = _DROPPED
-    while left > 0 and (part := stream.read(_CHUNK)):
-        left -= len(part)
+        """Do nothing: what to do with a body that was not read is left to the server."""
 
 
 def wsgi_request(environ: dict[str, Any], *, max_body_bytes: int = 0) -> Request:

@@ -76,11 +76,11 @@ class LoadedVersion:
         return min(self.most_rows, most_explained(self.network))
 
     def outputs(self, rows: Rows, *, at: str) -> NDArray[Any]:
-        """Return the outputs (n, k) of the network for `rows`. Raises what `VersionPredictor.predict` raises."""
+        """Return the outputs (n, k) of the network for `rows`. Raises what `VersionPredictor.predict_soon` raises."""
         return self._outputs(self._inputs(rows, at), at).outputs
 
     def predict(self, rows: Rows, *, at: str, wanted: Wanted = USUAL, explain: bool = False) -> Prediction:
-        """Predict `rows` as `VersionPredictor.predict` does."""
+        """Predict `rows` as `VersionPredictor.predict_soon` does."""
         warnings: list[TableWarning] = []
         inputs = self._begin(rows, at, wanted, warnings)
         if not explain:

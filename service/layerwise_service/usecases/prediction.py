@@ -32,7 +32,7 @@ class VersionPredictor:
         resolver.changed = self._models.keep_only
 
     def signature(self, *, model: str | None, version: str | int | None) -> Signature:
-        """Return what a version takes. `model`, `version` and the errors about them are as for `predict`."""
+        """Return what a version takes. `model`, `version` and the errors about them are as for `predict_soon`."""
         found = self.load(model=model, version=version)
         encoder = found.network.encoder
         columns = () if encoder is None else encoder.columns
@@ -81,7 +81,7 @@ class VersionPredictor:
             loaded.made[name] = version
         return version
 
-    def predict(
+    async def predict_soon(
         self,
         rows: Rows,
         *,
@@ -97,19 +97,8 @@ class VersionPredictor:
         contributions.
 
         Raises `InvalidRequest` with the row, and the column, that is wrong, `TooLarge`, and what `load` raises.
-        """
-        return self.load(model=model, version=version).predict(rows, at=at, wanted=wanted, explain=explain)
 
-    async def predict_soon(
-        self,
-        rows: Rows,
-        *,
-        model: str | None,
-        version: str | int | None,
-        at: str = "instances",
-        wanted: Wanted = USUAL,
-        explain: bool = False,
-    ) -> Prediction:
-        """Return what `predict` does. What takes long is done in a thread while the event loop goes on."""
+        What takes long is done in a thread while the event loop goes on.
+        """
         found = await self.load_soon(model=model, version=version)
         return await found.predict_soon(rows, at=at, wanted=wanted, explain=explain)

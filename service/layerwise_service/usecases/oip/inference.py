@@ -12,15 +12,12 @@ from numpy.typing import NDArray
 
 from layerwise_service.domain.datasets import AnyColumns
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.process.threads import in_thread
+from layerwise_service.process.threads import in_thread_if_many
 from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.oip.signature import LABEL, LOGITS, OUTPUT, PROBABILITIES, Signature, signature_of
 from layerwise_service.usecases.oip.tensors import BYTES, DTYPES, InputTensor, OutputTensor, shown_shape
 from layerwise_service.usecases.outputs import Wanted
 from layerwise_service.usecases.prediction import VersionPredictor
-
-_QUICK_VALUES = 2_000
-"""Values of outputs that are made in the event loop; more are made in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,8 @@ class Inference:
         def tensors() -> list[OutputTensor]:
             return [_output(signature, output, values[output.name]) for output in wanted]
 
-        few = sum(values[output.name].size for output in wanted) <= _QUICK_VALUES
-        return InferAnswer(version.model, version.version, tensors() if few else await in_thread(tensors))
+        count = sum(values[output.name].size for output in wanted)
+        return InferAnswer(version.model, version.version, await in_thread_if_many(count, tensors))
 
     def version(self, model: str, version: str) -> LoadedVersion:
         """Return a version by its number, an alias, or "" for the latest. Raises `NotFound`."""
