@@ -27,7 +27,7 @@ def start_returning_memory(forget: Callable[[], None] = lambda: None) -> None:
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
-    # The memory of arenas of threads is returned only where a whole arena is free at its end.
+    # What threads have freed lies in arenas of their own, which hardly shrink: the fewer there are, the less stays.
     libc.mallopt(_ARENAS, _FEW)
     # A fixed threshold: glibc raises its own to the largest block freed, and then keeps such blocks in its arenas.
     libc.mallopt(_MMAP_THRESHOLD, _MOST_IN_ARENAS)

@@ -12,7 +12,7 @@ from layerwise_service.process.prediction_request import current_request
 
 T = TypeVar("T")
 
-_FEW_VALUES = 2_000  # in less time than it takes to hand them to a thread and back, or not much more
+_FEW_VALUES = 2_000  # to write them takes about as long as to hand them to a thread
 
 
 async def in_thread(call: Callable[..., T], *arguments: Any) -> T:

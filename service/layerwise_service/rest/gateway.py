@@ -126,9 +126,9 @@ class Gateway:
         )
 
     async def answer(self, request: Request, threads: Executor | None) -> Sent | None:
-        """Return the answer; None leaves the request to Flask, if no later than now.
+        """Return the answer; None if Flask has to give it.
 
-        Steps that take long are made in `threads`; None: they are made here.
+        Steps that take long are made in `threads`, or here if that is None.
         """
         start = time.perf_counter()
         place, names = self._fixed.get(request.path) or _find(self._root, _steps(request.path), 0) or (None, {})

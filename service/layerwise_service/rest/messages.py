@@ -161,7 +161,10 @@ class Request:
         raise self._too_large("")
 
     async def discard(self) -> None:
-        """Drop a body that was not received, up to a limit, so that its sender reads why, unless it waits for us."""
+        """Drop a body that was not received, up to a limit, so that its sender reads the answer.
+
+        A sender that waits for a go-ahead (Expect: 100-continue) gets none.
+        """
         if self._received is None and self._body is not None and "expect" not in self.headers:
             await self._body.drop()
 

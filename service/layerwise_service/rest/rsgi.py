@@ -40,7 +40,9 @@ class Rsgi:
         self._idle_seconds = idle_seconds
         self._predicting = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
         self._others = ThreadPoolExecutor(THREADS, thread_name_prefix="flask")
-        self._probing = ThreadPoolExecutor(_PROBING_THREADS, thread_name_prefix="probe")  # whatever the others wait for
+        self._probing = ThreadPoolExecutor(
+            _PROBING_THREADS, thread_name_prefix="probe"
+        )  # free when all others are taken
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
