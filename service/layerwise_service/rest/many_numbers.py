@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ LEAST_BYTES = 2**12
 """Smaller bodies are read as fast in the usual way."""
 _MOST_KEPT = 2**24  # bytes of a body whose parser is kept: it takes about four times as many
 _KEPT_SECONDS = 10.0
+_MOST_BESIDES = 100  # fields beside the rows, and values in one of them
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # which simdjson would skip
 
 
@@ -63,22 +64,30 @@ def forget_parser() -> None:
     _PARSERS.forget()
 
 
-def read_many_numbers(body: bytes, rows_field: str) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
-    """Return the other fields of a JSON object, and its rows of numbers (n, k); None if there are no such rows.
+def read_many_numbers(
+    body: bytes, rows_field: str, within: Callable[[int, int], bool]
+) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
+    """Return the other fields of a JSON object, and its rows of numbers (n, k); None for what is to be read otherwise.
 
+    That is if there are no such rows, if `within(n, k)` is false, or if there is more besides than short fields.
     Raises `InvalidRequest` for a field that is given twice.
     """
     if body.startswith(_BYTE_ORDER_MARK):
         return None
     with _PARSERS.taken(len(body)) as parser:
-        return _read(parser, body, rows_field)
+        return _read(parser, body, rows_field, within)
 
 
-def _read(parser: simdjson.Parser, body: bytes, rows_field: str) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
-    """Nothing of what is returned refers to the parser, which could not be used again otherwise."""
+def _read(
+    parser: simdjson.Parser, body: bytes, rows_field: str, within: Callable[[int, int], bool]
+) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
+    """Nothing of what is returned refers to the parser, which could not be used again otherwise.
+
+    No object is made for a value before its number is known to be within the limits.
+    """
     try:
         document = parser.parse(body)
-        if not isinstance(document, simdjson.Object):
+        if not isinstance(document, simdjson.Object) or len(document) > _MOST_BESIDES:
             return None
         names = list(document.keys())
         if len(set(names)) < len(names):
@@ -87,17 +96,21 @@ def _read(parser: simdjson.Parser, body: bytes, rows_field: str) -> tuple[dict[s
         if rows_field not in names or not isinstance(rows := document[rows_field], simdjson.Array):
             return None
         first: Any = rows[0] if len(rows) else None
-        if not isinstance(first, simdjson.Array):
-            return None
-        width = len(first)
-        values: NDArray[np.float64] = np.frombuffer(rows.as_buffer(of_type="d"), np.float64)
-        others = {name: _plain(document[name]) for name in names if name != rows_field}
-        lists = sum(isinstance(other, list) for other in others.values())
-        # as_buffer flattens: as many brackets as rows, and equal lengths, rule out lists in rows
-        if count_byte(body, b"[") != len(rows) + 1 + lists or values.size != len(rows) * width:
+        if not isinstance(first, simdjson.Array) or not within(len(rows), width := len(first)):
             return None
         if any(len(row) != width for row in cast("Iterable[Any]", rows)):  # a number has no length
             return None
+        fields = {name: document[name] for name in names if name != rows_field}
+        if not all(map(_is_short, fields.values())):
+            return None
+        lists = sum(isinstance(value, simdjson.Array) for value in fields.values())
+        # as_buffer flattens: as many brackets as rows, and equal lengths, rule out lists in rows
+        if count_byte(body, b"[") != len(rows) + 1 + lists:
+            return None
+        values: NDArray[np.float64] = np.frombuffer(rows.as_buffer(of_type="d"), np.float64)
+        if values.size != len(rows) * width:
+            return None
+        others = {name: _plain(value) for name, value in fields.items()}
         return others, values.reshape(len(rows), width)
     except (ValueError, TypeError, RuntimeError):
         return None
@@ -117,6 +130,16 @@ def _read_list(parser: simdjson.Parser, data: bytes) -> NDArray[np.float64] | No
     except (ValueError, TypeError, RuntimeError):
         pass
     return None
+
+
+def _is_short(value: Any) -> bool:
+    """Return whether a field is one value, or a list or an object of few."""
+    if not isinstance(value, simdjson.Object | simdjson.Array):
+        return True
+    if len(value) > _MOST_BESIDES:
+        return False
+    within: Iterable[Any] = value if isinstance(value, simdjson.Array) else (value[name] for name in value)
+    return not any(isinstance(each, simdjson.Object | simdjson.Array) for each in within)
 
 
 def _plain(value: Any) -> Any:

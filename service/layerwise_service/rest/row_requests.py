@@ -108,6 +108,8 @@ class RowRequests:
     def _read(self, data: bytes, form: Form, at: str) -> Any:
         """Return a body as one of the structs of `form`. Raises `InvalidRequest`, `TooLarge`."""
         settings = self._settings
+        if len(data) >= LEAST_BYTES and (body := _with_matrix(data, form, self._within_limits)) is not None:
+            return body
         check_rows(
             data,
             most_rows=settings.max_predict_rows,
@@ -115,12 +117,14 @@ class RowRequests:
             most_in_row=settings.max_features,
             at=at,
         )
-        if len(data) >= LEAST_BYTES and (body := _with_matrix(data, form)) is not None:
-            return body
         body = decoded_as(form.decoders, data)
         if len(data) <= AT_ONCE:
             check_keys(data, form.keys)
         return body
+
+    def _within_limits(self, rows: int, width: int) -> bool:
+        most = self._settings
+        return rows <= most.max_predict_rows and width <= most.max_features and rows * width <= most.max_predict_values
 
     async def _predict(self, sent: Sent, model: str | None, version: str | None) -> Prediction:
         if sent.is_matrix:
@@ -148,10 +152,10 @@ async def written(prediction: Prediction, write: Callable[..., Answer], *argumen
     return await in_thread_if_many(prediction.values, write, prediction, *arguments)
 
 
-def _with_matrix(data: bytes, form: Form) -> Any:
-    """Return a large body whose rows are an array; None if its rows are no matrix of numbers."""
+def _with_matrix(data: bytes, form: Form, within: Callable[[int, int], bool]) -> Any:
+    """Return a large body whose rows are an array; None if its rows are no matrix of numbers within the limits."""
     for name, begin in form.matrices.items():
-        if begin.search(data) and (found := read_many_numbers(data, name)):
+        if begin.search(data) and (found := read_many_numbers(data, name, within)):
             with suppress(msgspec.ValidationError):
                 body = msgspec.convert({**found[0], name: []}, form.decoders[0].type)
                 setattr(body, name, found[1])

@@ -206,13 +206,39 @@ def test_many_rows_mean_what_few_rows_mean(rest: FlaskClient) -> None:
     many = ROWS * 2_000
     body = json.dumps({"model": "three", "instances": many, "outputs": ["probabilities"]})
     assert len(body) > LEAST_BYTES
-    assert read_many_numbers(body.encode(), "instances") is not None
+    assert read_many_numbers(body.encode(), "instances", lambda rows, width: (rows, width) == (6_000, 2)) is not None
 
     found = rest.post("/predict", data=body, content_type="application/json").get_json()["probabilities"]
 
     expected = predict(rest, outputs=["probabilities"])["probabilities"]
     np.testing.assert_allclose(found[:3], expected, rtol=1e-6)
     assert len(found) == 6_000
+
+
+@pytest.mark.parametrize(
+    "besides",
+    [
+        '"outputs":[' + ",".join(['"logits"'] * 101) + "]",
+        '"outputs":[["logits"]]',
+        '"parameters":{"a":[1]}',
+        ",".join(f'"f{number}":1' for number in range(101)),
+    ],
+)
+def test_many_rows_beside_more_than_short_fields_are_read_in_the_usual_way(besides: str) -> None:
+    body = f'{{{besides},"instances":[[0,1],[2,3]]}}'.encode()
+
+    assert read_many_numbers(body, "instances", lambda rows, width: True) is None
+
+
+def test_nothing_is_made_of_rows_beyond_the_limits() -> None:
+    asked = list[tuple[int, int]]()
+
+    def refuse(rows: int, width: int) -> bool:
+        asked.append((rows, width))
+        return False
+
+    assert read_many_numbers(b'{"instances":[[0,1],[2,3],[4,5]]}', "instances", refuse) is None
+    assert asked == [(3, 2)]
 
 
 PADDING = "[0,1]," * 10_922  # 64 KiB
