@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from random import getrandbits
 from typing import Any, Protocol
 
@@ -45,6 +45,7 @@ ROUTE = "layerwise.route"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_KNOWN_PATHS, _USUAL_PATH = 4_096, 256  # paths whose places are kept, and characters of one
 _PACKED_AT_ONCE = 2**16  # bytes of an answer; larger ones are packed in a thread
 _LEAST_PACKED = 1_024  # bytes of an answer; smaller ones gain nothing
 
@@ -101,8 +102,7 @@ class Gateway:
         self._max_body_bytes = max_body_bytes
         self.dialects = tuple(dialects)
         self._root = _Place()
-        self._fixed: dict[str, tuple[_Place, dict[str, str]]] = {}
-        """The places without parameters, by their paths: `_find` would find them as well, but not as fast."""
+        self._known = lru_cache(_KNOWN_PATHS)(self._find)  # each model has few, and every request looks for one
         self._prefixes = {dialect.prefix: dialect for dialect in dialects if dialect.prefix}
         for dialect in dialects:
             for route in dialect.routes:
@@ -131,7 +131,8 @@ class Gateway:
         Steps that take long are made in `threads`, or here if that is None.
         """
         start = time.perf_counter()
-        place, names = self._fixed.get(request.path) or _find(self._root, _steps(request.path), 0) or (None, {})
+        path = request.path
+        place, names = self._known(path) if len(path) <= _USUAL_PATH else self._find(path)
         try:
             if request.path not in PROBES:
                 self._hosts.check(request)
@@ -163,8 +164,10 @@ class Gateway:
                 place = place.below.setdefault(step, _Place())
         place.dialect, place.pattern = dialect, route.pattern
         place.routes[route.method] = route
-        if "{" not in route.pattern:
-            self._fixed[route.pattern] = place, {}
+
+    def _find(self, path: str) -> tuple[_Place | None, Mapping[str, str]]:
+        """Return the place of a path, None if it has none, and the parameters in it."""
+        return _find(self._root, _steps(path), 0) or (None, {})
 
     async def _answer(
         self, request: Request, place: _Place | None, names: Mapping[str, str], threads: Executor | None

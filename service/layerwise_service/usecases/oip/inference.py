@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from layerwise_service.domain.datasets import AnyColumns
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.process.overflow import overflowing
 from layerwise_service.process.threads import in_thread_if_many
 from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.oip.signature import LABEL, LOGITS, OUTPUT, PROBABILITIES, Signature, signature_of
@@ -117,8 +118,7 @@ def _numbers(signature: Signature, tensor: InputTensor) -> NDArray[np.float32]:
     values: NDArray[Any] = np.asarray(tensor.values())
     if values.dtype == np.float32:
         return values
-    with np.errstate(over="ignore"):
-        found: NDArray[np.float32] = values.astype(np.float32)
+    found: NDArray[np.float32] = overflowing(values.astype, np.float32)
     if values.dtype.itemsize > 2:
         changed = (found.astype(np.longdouble) != values) & np.isfinite(values)
         if changed.any():

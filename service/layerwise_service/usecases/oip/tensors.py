@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.process.overflow import overflowing
 
 BYTES = "BYTES"
 BF16 = "BF16"
@@ -54,7 +55,7 @@ class InputTensor:
 
     def values(self) -> Values:
         """Return the values in the tensor's shape; texts as a flat list. Raises `InvalidRequest`."""
-        if any(size < 0 for size in self.shape):
+        if self.shape and min(self.shape) < 0:
             raise self.error(f"expected a shape of sizes that are 0 or more, got {shown_shape(self.shape)}")
         count = math.prod(self.shape)
         if self.raw is None and len(self.given) != count:
@@ -85,10 +86,8 @@ class InputTensor:
         dtype = self._dtype()
         if dtype.kind == "f":
             try:
-                with np.errstate(
-                    over="ignore"
-                ):  # numbers beyond float32 become infinite, and are refused with their row
-                    return np.array(self.given, np.float64).astype(dtype)
+                # numbers beyond float32 become infinite, and are refused with their row
+                return overflowing(np.array(self.given, np.float64).astype, dtype)
             except OverflowError as error:  # a whole number of hundreds of digits
                 index = next(index for index, value in enumerate(self.given) if abs(value) > sys.float_info.max)
                 raise self.error("expected a finite number, got one beyond every float", index) from error
