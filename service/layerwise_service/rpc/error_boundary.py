@@ -9,7 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import grpc
 import structlog
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 
 DOMAIN = "layerwise"
 Context = aio.ServicerContext[Any, Any]
+Method: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -56,32 +57,40 @@ class ErrorBoundary:
         while self._calls:
             await asyncio.wait(list(self._calls))
 
-    def _guard(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
+    def _guard(self, handler: Any, method: str) -> Method:
         decode = _decoder(handler.request_deserializer)
         encode = handler.response_serializer
+        opened = _Checked if handler.request_streaming else _checked
         if handler.response_streaming:
-            stream = self._guard_stream(handler.stream_stream or handler.unary_stream, method)
+            stream = self._guard_stream(handler.stream_stream or handler.unary_stream, opened, method)
             make = (
                 grpc.stream_stream_rpc_method_handler
                 if handler.request_streaming
                 else grpc.unary_stream_rpc_method_handler
             )
             return make(stream, request_deserializer=decode, response_serializer=encode)
-        call = self._guard_unary(handler.stream_unary or handler.unary_unary, encode, method)
+        call = self._guard_unary(handler.stream_unary or handler.unary_unary, opened, encode, method)
         make = (
             grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
         )
         return make(call, request_deserializer=decode, response_serializer=None)
 
     def _guard_unary(
-        self, inner: Callable[[Any, Any], Awaitable[Any]], encode: Callable[[Any], bytes], method: str
+        self,
+        inner: Callable[[Any, Any], Awaitable[Any]],
+        opened: Callable[[Any], Any],
+        encode: Callable[[Any], bytes],
+        method: str,
     ) -> Any:
-        """Return the call, which returns its answer encoded, as its size is known only then."""
+        """Return the call, which returns its answer encoded, as its size is known only then.
+
+        `opened` gives a request, or a stream of them, checked.
+        """
         most = self._max_answer_bytes
 
         async def call(request: Any, context: Context) -> bytes:
             with self._boundary(context, method):
-                answer = encode(await inner(_opened(request), context))
+                answer = encode(await inner(opened(request), context))
                 if len(answer) > most:
                     detail = f"the answer would have {len(answer):,} bytes, and at most {most:,} are allowed"
                     raise TooLarge(f"{detail}; ask for fewer items at once")
@@ -90,18 +99,18 @@ class ErrorBoundary:
 
         return call
 
-    def _guard_stream(self, inner: Callable[[Any, Any], Any], method: str) -> Any:
+    def _guard_stream(self, inner: Callable[[Any, Any], Any], opened: Callable[[Any], Any], method: str) -> Any:
         if not inspect.isasyncgenfunction(inner):  # gRPC's health service writes to the context instead of yielding
 
             async def write(request: Any, context: Context) -> None:
                 with self._boundary(context, method):
-                    await inner(_opened(request), context)
+                    await inner(opened(request), context)
 
             return write
 
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             with self._boundary(context, method):
-                async with aclosing(inner(_opened(request), context)) as responses:
+                async with aclosing(inner(opened(request), context)) as responses:
                     async for response in responses:
                         yield response
 
@@ -135,22 +144,26 @@ class ErrorBoundary:
             forget_frames(error)
 
 
-@dataclass(frozen=True, slots=True)
-class _GuardedServer:
-    """Has the methods of a server that the generated functions call to add a service."""
+class _GuardedServer(grpc.GenericRpcHandler):
+    """Has the methods of a server that the generated functions call to add a service, and finds all methods at once."""
 
-    server: aio.Server
-    guard: Callable[[Any, str], grpc.RpcMethodHandler[Any, Any]]
+    def __init__(self, server: aio.Server, guard: Callable[[Any, str], Method]) -> None:
+        self._guard = guard
+        self._methods: dict[str, Method] = {}
+        server.add_generic_rpc_handlers((self,))
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Method | None:
+        """Return what answers a call, None for an unknown method."""
+        return self._methods.get(handler_call_details.method)
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Do nothing: the same handlers come by `add_registered_method_handlers`, where their names are known."""
 
-    def add_registered_method_handlers(
-        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
-    ) -> None:
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Method]) -> None:
         """Add the methods of a service by their names."""
-        guarded = {name: self.guard(handler, f"/{service}/{name}") for name, handler in handlers.items()}
-        self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, guarded),))
+        for name, handler in handlers.items():
+            method = f"/{service}/{name}"
+            self._methods[method] = self._guard(handler, method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +189,6 @@ def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             return _Undecodable(InvalidRequest(detail, reason="UNDECODABLE_REQUEST"))
 
     return decoded
-
-
-def _opened(request: Any) -> Any:
-    """Return the request, or the stream of requests, checked. Raises `InvalidRequest`."""
-    return _Checked(request) if hasattr(request, "__aiter__") else _checked(request)
 
 
 def _checked(request: Any) -> Any:

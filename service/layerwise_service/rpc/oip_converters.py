@@ -36,9 +36,7 @@ _PARAMETERS: Mapping[str, Sequence[str]] = {"timeout": ("int64_param",), "priori
 def read_infer_request(request: oip.ModelInferRequest) -> InferRequest:
     """Return the request. Raises `InvalidRequest`."""
     if request.parameters:
-        check_parameters(request.parameters)
-        if "timeout" in request.parameters and (microseconds := request.parameters["timeout"].int64_param) > 0:
-            current_request().limit(microseconds / 1e6)
+        _check_parameters(request.parameters)
     raw = request.raw_input_contents
     if raw:
         tensors = _raw_tensors(request, raw)
@@ -76,7 +74,7 @@ def write_metadata(found: ModelMetadata) -> oip.ModelMetadataResponse:
     )
 
 
-def check_parameters(parameters: Mapping[str, oip.InferParameter]) -> None:
+def _check_parameters(parameters: Mapping[str, oip.InferParameter]) -> None:
     """Note how long the caller waits. Raises `InvalidRequest` for a parameter that cannot be what it is."""
     for name, parameter in parameters.items():
         kind = parameter.WhichOneof("parameter_choice")
