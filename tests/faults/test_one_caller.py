@@ -191,6 +191,33 @@ def test_slow_readers_of_a_large_file_do_not_have_it_in_memory(service: Service)
         assert sum(memory_peak(pid) for pid in service.rest_pids()) < before + 200
 
 
+def test_readers_that_stop_reading_rows_hold_nobody_up(service: Service, tmp_path: Path) -> None:
+    """As many as both processes have threads, twice."""
+    table = tmp_path / "rows.csv"
+    table.write_text("a,b\n" + "".join(f"{number},{'x' * 100}\n" for number in range(50_000)))
+    host, port = service.rest.removeprefix("http://").split(":")
+    with service.client() as client, ExitStack() as stack:
+        dataset = client.upload_dataset(table, progress=False)
+        for _ in range(256):
+            reader = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            reader.sendall(
+                f"GET /api/datasets/{dataset.id}/rows?format=csv HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+            )
+        time.sleep(2)  # until their answers have begun
+
+        for address in ["/api/models", "/api/datasets", "/docs"] * 5:  # the first ones never were answered
+            connection = http.client.HTTPConnection(host, int(port), timeout=30)
+            connection.request("GET", address)
+            assert connection.getresponse().status == 200
+            connection.close()
+
+        connection = http.client.HTTPConnection(host, int(port), timeout=30)
+        connection.request("GET", f"/api/datasets/{dataset.id}/rows?format=csv")
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["reason"]) == (503, "TOO_MANY_READERS")
+        connection.close()
+
+
 def test_idle_senders_do_not_hold_all_uploads(service: Service) -> None:
     with grpc.insecure_channel(service.rpc) as channel, service.client() as client:
         train = TrainingServiceStub(channel).Train

@@ -9,16 +9,17 @@ import errno
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import structlog
 from granian.rsgi import HTTPProtocol  # type: ignore[attr-defined]  # not in an __all__
 
-from layerwise_service.errors import ServiceError
+from layerwise_service.errors import ServiceError, Unavailable
 
 log = structlog.get_logger()
 
@@ -26,20 +27,49 @@ _OPEN_SECONDS = 30.0  # until granian opens the pipe
 _BETWEEN_SECONDS = 0.002
 
 
-class Piped:
-    """The chunks of an answer. `close` is called when they have been sent, or their reader has gone."""
+class Pipes:
+    """Writes answers in threads of its own, `most` at a time: a reader holds one for as long as it likes."""
 
-    def __init__(self, chunks: Iterable[bytes], close: Callable[[], None] | None, threads: Executor) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._free = threading.Semaphore(most)
+        self.threads = ThreadPoolExecutor(most, thread_name_prefix="pipe")
+
+    def piped(self, chunks: Iterable[bytes], close: Callable[[], None] | None) -> Piped:
+        """Return an answer of `chunks`; `close` is called when they have been sent, or their reader has gone.
+
+        Raises `Unavailable` if as many answers are being read as there are threads.
+        """
+        if not self._free.acquire(blocking=False):
+            detail = f"{self._most} answers of many rows are being read already, the most at a time; try again in 5 s"
+            raise Unavailable(detail, reason="TOO_MANY_READERS", retry_after=5)
+
+        def end() -> None:
+            self._free.release()
+            if close:
+                close()
+
+        return Piped(chunks, end, self.threads)
+
+
+class Piped:
+    """The chunks of an answer. `end` is called when they have been sent, or their reader has gone."""
+
+    def __init__(self, chunks: Iterable[bytes], end: Callable[[], None], threads: Executor) -> None:
         self._chunks = chunks
-        self._close = close
+        self._end = end
         self._threads = threads
 
     def send(self, protocol: HTTPProtocol, status: int, headers: list[tuple[str, str]]) -> None:
         """Begin to send; a thread writes the chunks."""
-        folder = Path(tempfile.mkdtemp(prefix="layerwise-answer-"))
-        pipe = folder / "pipe"
-        os.mkfifo(pipe, 0o600)
-        self._threads.submit(self._write, pipe)
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="layerwise-answer-"))
+            pipe = folder / "pipe"
+            os.mkfifo(pipe, 0o600)
+            self._threads.submit(self._write, pipe)
+        except BaseException:
+            self._end()
+            raise
         protocol.response_file(status, headers, str(pipe))
 
     def _write(self, pipe: Path) -> None:
@@ -53,8 +83,7 @@ class Piped:
                     file.write(f"\nthe answer breaks off here: {error}\n".encode())
         finally:
             shutil.rmtree(pipe.parent, ignore_errors=True)
-            if self._close:
-                self._close()
+            self._end()
 
 
 def _opened(pipe: Path) -> int:

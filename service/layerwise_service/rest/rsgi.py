@@ -23,7 +23,7 @@ from layerwise_service.rest.arriving import LARGE_AT_ONCE, RsgiBody, stream_for_
 from layerwise_service.rest.gateway import Gateway
 from layerwise_service.rest.hosts import PROBES
 from layerwise_service.rest.messages import Request
-from layerwise_service.rest.piped import Piped
+from layerwise_service.rest.piped import Piped, Pipes
 
 THREADS = 64
 """Of a process, for what Flask answers; and as many for what takes long in requests for predictions."""
@@ -40,9 +40,9 @@ class Rsgi:
         self._idle_seconds = idle_seconds
         self._predicting = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
         self._others = ThreadPoolExecutor(THREADS, thread_name_prefix="flask")
-        self._probing = ThreadPoolExecutor(
-            _PROBING_THREADS, thread_name_prefix="probe"
-        )  # free when all others are taken
+        # free when all others are taken
+        self._probing = ThreadPoolExecutor(_PROBING_THREADS, thread_name_prefix="probe")
+        self._pipes = Pipes(THREADS)
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
@@ -101,7 +101,7 @@ class Rsgi:
             else:
                 chunks = iter(answer)
                 first, second = next(chunks, b""), next(chunks, None)
-                content = first if second is None else Piped(chain((first, second), chunks), close, self._others)
+                content = first if second is None else self._pipes.piped(chain((first, second), chunks), close)
         finally:
             if close and not isinstance(content, Piped):
                 close()

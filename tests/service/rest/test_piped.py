@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from helpers.waiting import wait_until
-from layerwise_service.errors import DataLoss
-from layerwise_service.rest.piped import Piped
+from layerwise_service.errors import DataLoss, Unavailable
+from layerwise_service.rest.piped import Pipes
 
 
 class Reader:
@@ -33,14 +35,13 @@ def test_an_answer_is_made_as_it_is_read_and_its_pipe_is_gone_afterwards() -> No
             made.append(number)
             yield bytes(2**16)
 
-    with ThreadPoolExecutor(1) as threads:
-        Piped(chunks(), closed.set, threads).send(reader, 200, [])
-        with reader.path.open("rb") as pipe:
-            assert len(pipe.read(2**16)) == 2**16
-            assert len(made) < 10  # a pipe and buffers hold no more
-            assert len(pipe.read()) == 99 * 2**16
-        assert closed.wait(20)
-        wait_until(lambda: not reader.path.parent.exists())
+    Pipes(1).piped(chunks(), closed.set).send(reader, 200, [])
+    with reader.path.open("rb") as pipe:
+        assert len(pipe.read(2**16)) == 2**16
+        assert len(made) < 10  # a pipe and buffers hold no more
+        assert len(pipe.read()) == 99 * 2**16
+    assert closed.wait(20)
+    wait_until(lambda: not reader.path.parent.exists())
 
 
 def test_an_answer_whose_reader_goes_away_is_made_no_further() -> None:
@@ -51,11 +52,28 @@ def test_an_answer_whose_reader_goes_away_is_made_no_further() -> None:
         while True:
             yield bytes(2**16)
 
-    with ThreadPoolExecutor(1) as threads:
-        Piped(chunks(), closed.set, threads).send(reader, 200, [])
-        with reader.path.open("rb") as pipe:
-            pipe.read(10)
-        assert closed.wait(20)
+    Pipes(1).piped(chunks(), closed.set).send(reader, 200, [])
+    with reader.path.open("rb") as pipe:
+        pipe.read(10)
+    assert closed.wait(20)
+
+
+def test_more_answers_than_there_are_threads_are_refused_until_one_is_read() -> None:
+    pipes, reader = Pipes(1), Reader()
+    protocol: Any = reader
+    pipes.piped(iter([bytes(2**20)]), None).send(protocol, 200, [])
+
+    with pytest.raises(Unavailable, match="1 answers of many rows are being read already"):
+        pipes.piped(iter([b"next"]), None)
+
+    assert len(reader.path.read_bytes()) == 2**20
+
+    def next_may_come() -> bool:
+        with suppress(Unavailable):
+            return bool(pipes.piped(iter([b"next"]), None))
+        return False
+
+    wait_until(next_may_come)
 
 
 def test_an_answer_that_breaks_off_says_so() -> None:
@@ -65,7 +83,6 @@ def test_an_answer_that_breaks_off_says_so() -> None:
         yield b"a,b\n1,2\n"
         raise DataLoss("the dataset is damaged")
 
-    with ThreadPoolExecutor(1) as threads:
-        Piped(chunks(), None, threads).send(reader, 200, [])
-        with reader.path.open("rb") as pipe:
-            assert pipe.read() == b"a,b\n1,2\n\nthe answer breaks off here: the dataset is damaged\n"
+    Pipes(1).piped(chunks(), None).send(reader, 200, [])
+    with reader.path.open("rb") as pipe:
+        assert pipe.read() == b"a,b\n1,2\n\nthe answer breaks off here: the dataset is damaged\n"
