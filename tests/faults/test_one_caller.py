@@ -205,7 +205,7 @@ def test_readers_that_stop_reading_rows_hold_nobody_up(service: Service, tmp_pat
             )
         time.sleep(2)  # until their answers have begun
 
-        for address in ["/api/models", "/api/datasets", "/docs"] * 5:  # the first ones never were answered
+        for address in ["/api/models", "/api/datasets", "/docs"] * 5:  # the readers held the threads for these, too
             connection = http.client.HTTPConnection(host, int(port), timeout=30)
             connection.request("GET", address)
             assert connection.getresponse().status == 200

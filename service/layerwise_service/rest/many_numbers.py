@@ -67,9 +67,9 @@ def forget_parser() -> None:
 def read_many_numbers(
     body: bytes, rows_field: str, within: Callable[[int, int], bool]
 ) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
-    """Return the other fields of a JSON object, and its rows of numbers (n, k); None for what is to be read otherwise.
+    """Return the other fields of a JSON object, and its rows of numbers (n, k); None leaves it to the usual reader.
 
-    That is if there are no such rows, if `within(n, k)` is false, or if there is more besides than short fields.
+    It is left if it has no such rows, if `within(n, k)` says that they are too many, or if another field is long.
     Raises `InvalidRequest` for a field that is given twice.
     """
     if body.startswith(_BYTE_ORDER_MARK):
@@ -83,7 +83,7 @@ def _read(
 ) -> tuple[dict[str, Any], NDArray[np.float64]] | None:
     """Nothing of what is returned refers to the parser, which could not be used again otherwise.
 
-    No object is made for a value before its number is known to be within the limits.
+    No value becomes an object before it is known that there are not too many of them.
     """
     try:
         document = parser.parse(body)

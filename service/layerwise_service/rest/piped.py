@@ -33,12 +33,12 @@ class Pipes:
     def __init__(self, most: int) -> None:
         self._most = most
         self._free = threading.Semaphore(most)
-        self.threads = ThreadPoolExecutor(most, thread_name_prefix="pipe")
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="pipe")
 
     def piped(self, chunks: Iterable[bytes], close: Callable[[], None] | None) -> Piped:
         """Return an answer of `chunks`; `close` is called when they have been sent, or their reader has gone.
 
-        Raises `Unavailable` if as many answers are being read as there are threads.
+        Raises `Unavailable` if no thread is free.
         """
         if not self._free.acquire(blocking=False):
             detail = f"{self._most} answers of many rows are being read already, the most at a time; try again in 5 s"
@@ -49,7 +49,7 @@ class Pipes:
             if close:
                 close()
 
-        return Piped(chunks, end, self.threads)
+        return Piped(chunks, end, self._threads)
 
 
 class Piped:
