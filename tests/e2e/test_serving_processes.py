@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,3 +49,14 @@ def test_the_processes_that_predict_have_no_file_of_the_supervisor_open(asked: S
     (lock,) = (name for name in opened(asked.process.pid) if name.endswith("serve.lock"))
     for pid in children(asked.process.pid):
         assert lock not in opened(pid)
+
+
+def test_a_worker_gives_way_to_serving_in_whatever_way_the_system_counts_niceness(asked: Service) -> None:
+    (worker,) = asked.pids("worker")
+    assert os.getpriority(os.PRIO_PROCESS, worker) == os.getpriority(os.PRIO_PROCESS, asked.process.pid) + 15
+    group = Path(f"/proc/{worker}/autogroup")
+    if group.exists():
+        assert group.read_text().split()[-2:] == ["nice", "15"]
+    for pid in (*asked.pids("rpc"), *asked.rest_pids()):
+        assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, asked.process.pid)
+        assert not group.exists() or Path(f"/proc/{pid}/autogroup").read_text().split()[-1] == "0"

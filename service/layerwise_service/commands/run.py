@@ -21,6 +21,7 @@ from layerwise_service.process.lifecycle import (
     AddressInUse,
     announce_ready,
     end_with_parent,
+    give_way_to_serving,
     limit_blas_threads,
     make_files_private,
     name_process,
@@ -119,7 +120,7 @@ def worker(settings: Settings, worker_id: str | None) -> None:
     name_process("worker")
     make_files_private()
     limit_blas_threads(settings.effective_worker_threads)
-    os.nice(10)  # serving goes before training
+    give_way_to_serving()
     end_with_parent()
     _report()
     start_pulse()

@@ -15,6 +15,9 @@ from types import FrameType
 READY = "LAYERWISE_READY_FD"
 PARENT = "LAYERWISE_PARENT_PID"
 _LOOK_SECONDS = 0.5
+_NICENESS = 15
+_AUTOGROUP = Path("/proc/self/autogroup")
+_REFUSED_SECONDS = 0.1  # the system changes one session's niceness in this time, unless root asks
 
 # Each BLAS library reads one of these once, when NumPy is loaded.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -88,6 +91,26 @@ def predict_by_numpy() -> None:
     LAYERWISE_KERNELS in the environment overrides that.
     """
     os.environ.setdefault("LAYERWISE_KERNELS", "numpy")
+
+
+def give_way_to_serving() -> None:
+    """Let other processes of the service compute first.
+
+    Where Linux groups processes by session (sched_autogroup_enabled), niceness only counts among those of one session.
+    The session itself then needs it, and this process should therefore lead one.
+    """
+    os.nice(_NICENESS)
+    if os.getsid(0) != os.getpid():
+        return  # it is a session of other processes too, such as a terminal's
+    for _ in range(5):
+        try:
+            _AUTOGROUP.write_text(str(_NICENESS))
+        except BlockingIOError:
+            time.sleep(_REFUSED_SECONDS)
+        except OSError:
+            return  # the system has no such groups
+        else:
+            return
 
 
 def make_files_private() -> None:

@@ -5,16 +5,15 @@ The request comes through stdin, the profile or the error goes to stdout, as JSO
 
 from __future__ import annotations
 
-import os
 import sys
 
 from layerwise_service.errors import ServiceError
-from layerwise_service.process.lifecycle import end_with_parent, limit_blas_threads
+from layerwise_service.process.lifecycle import end_with_parent, give_way_to_serving, limit_blas_threads
 
 
 def main() -> None:
     end_with_parent(int(sys.argv[1]))
-    os.nice(10)  # serving goes first
+    give_way_to_serving()
     limit_blas_threads(1)
     import msgspec  # noqa: PLC0415
 

@@ -29,7 +29,12 @@ def make_profile(request: ProfileRequest, *, seconds: float) -> Profile:
     command = [sys.executable, "-m", "layerwise_service.profiling", str(os.getpid())]
     try:
         done = subprocess.run(
-            command, input=msgspec.json.encode(request), capture_output=True, timeout=seconds, check=False
+            command,
+            input=msgspec.json.encode(request),
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired as error:
         detail = f"the profile takes more than {seconds:g} s (reading_seconds)"

@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from layerwise_service.errors import ServiceError, TooLarge
-from layerwise_service.process.lifecycle import end_with_parent, limit_blas_threads, make_files_private
+from layerwise_service.process.lifecycle import (
+    end_with_parent,
+    give_way_to_serving,
+    limit_blas_threads,
+    make_files_private,
+)
 
 
 def main() -> None:
@@ -22,7 +27,7 @@ def main() -> None:
     os.dup2(2, 1)  # what else is written to stdout is no outcome
     end_with_parent(options["parent"])
     make_files_private()
-    os.nice(10)  # serving goes before reading
+    give_way_to_serving()
     limit_blas_threads(1)
     from layerwise_service.reading.exchange import ReadingLimits, error_form  # noqa: PLC0415 - loads NumPy
 

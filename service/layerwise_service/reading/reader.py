@@ -41,7 +41,9 @@ def read_in_process(
         (folder / CHOICES).write_text(json.dumps((choices or ReadingChoices()).to_json()), "utf-8")
     # the outcome comes through a pipe: the disk may be full
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+    ) as process:
         try:
             outcome, errors = _awaited(process, limits, stopping)
         finally:
