@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
 from layerwise_service.domain.aliases import Condition
+from layerwise_service.rest.arriving import SMALL
 from layerwise_service.rest.bodies import read_json
 from layerwise_service.rest.messages import Request
 from layerwise_service.rest.query import check_query, whole_number
@@ -66,7 +67,7 @@ def alias_routes(aliases: Aliases) -> Blueprint:
 
 
 def _request() -> Request:
-    return wsgi_request(request.environ, max_body_bytes=request.max_content_length or 0)
+    return wsgi_request(request.environ, max_body_bytes=SMALL)  # a larger one would keep a thread while it arrives
 
 
 def _has_body() -> bool:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed  # type: ignore[attr-defined]  # not in an __all__
 
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.rest.room import Place, Room, too_slow
 
 T = TypeVar("T")
 
 SMALL = 2**16
 """Bytes of a body that arrives whatever else does."""
-LARGE_AT_ONCE = 64
-"""Larger bodies that arrive at the same time in a process."""
 _DROPPED, _DROPPING_SECONDS = 128 * 2**20, 10.0
 """Bytes of a body that nobody wants that are read and dropped, and for how long."""
 
@@ -27,16 +26,22 @@ class BodyCutOff(InvalidRequest):
 
 
 class RsgiBody:
-    """A body that the event loop receives; it may pause for `idle_seconds`."""
+    """A body that the event loop receives; it may pause for `idle_seconds`. If it is large, it needs a place in `room`.
 
-    def __init__(self, protocol: HTTPProtocol, large: asyncio.Semaphore, *, idle_seconds: float) -> None:
+    It keeps its place until it is closed: what is received takes memory until it is answered.
+    """
+
+    def __init__(self, protocol: HTTPProtocol, room: Room, *, idle_seconds: float) -> None:
         self._protocol = protocol
-        self._large = large
+        self._room = room
         self._idle_seconds = idle_seconds
         self._source: Any = None
         self._begun: AsyncGenerator[bytes] | None = None
+        self._place: Place | None = None
+        self._idle: asyncio.Timeout | None = None
 
     async def whole(self, length: int | None, most: int) -> bytes:
+        """As `Body` says. Raises `Unavailable` if there is no room, or if it comes too slowly while others wait."""
         if length is not None and length <= SMALL:
             try:
                 return await self._protocol()
@@ -44,19 +49,34 @@ class RsgiBody:
                 return b""
         chunks: list[bytes] = []
         size = 0
-        async with AsyncExitStack() as stack:
-            try:
-                async for chunk in self.chunks():
-                    if size <= SMALL < size + len(chunk):
-                        await stack.enter_async_context(self._large)
-                    chunks.append(chunk)
-                    size += len(chunk)
-                    if size > most:
-                        break
-            except BodyCutOff:
-                if length is None:
-                    raise
+        try:
+            async for chunk in self.chunks():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > most:
+                    break
+                if self._place is None and size > SMALL:
+                    whole = most if length is None else length
+                    self._place = await self._room.place(whole, self._stop, seconds=self._idle_seconds)
+                if self._place is not None:
+                    self._place.arrived = size
+        except BodyCutOff:
+            if length is None:
+                raise
+        if self._place is not None:
+            self._place.has_arrived()
         return b"".join(chunks)
+
+    def close(self) -> None:
+        """Give back the place of the body."""
+        if self._place is not None:
+            self._place.free()
+            self._place = None
+
+    def _stop(self) -> None:
+        """Let the wait for the next chunk end now."""
+        if self._idle is not None and not self._idle.expired():
+            self._idle.reschedule(0.0)
 
     async def drop(self) -> None:
         left = _DROPPED
@@ -77,7 +97,7 @@ class RsgiBody:
         while True:
             try:
                 self._source = self._source or aiter(self._protocol)
-                async with asyncio.timeout(self._idle_seconds):
+                async with asyncio.timeout(self._idle_seconds) as self._idle:
                     chunk: bytes = await anext(self._source)
             except (StopAsyncIteration, RuntimeError) as error:
                 if isinstance(error, StopAsyncIteration) and empty < 2:
@@ -86,8 +106,12 @@ class RsgiBody:
                     "expected the rest of the body, it was cut off, or its chunks cannot be read"
                 ) from None
             except TimeoutError:
+                if self._place is not None and self._place.too_slow:
+                    raise too_slow(self._place) from None
                 detail = f"expected the rest of the body, nothing came for {self._idle_seconds:g} s"
                 raise InvalidRequest(detail, reason="BODY_STALLED") from None
+            finally:
+                self._idle = None
             if chunk:
                 yield chunk
             else:

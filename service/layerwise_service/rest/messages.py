@@ -192,7 +192,7 @@ class Request:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _too_large(self, when: str) -> TooLarge:
-        detail = f"a body may have {self._max_body_bytes} bytes{when}; send the rows in several requests"
+        detail = f"a body may have {self._max_body_bytes} bytes{when}; send fewer in one request"
         return TooLarge(detail, reason="BODY_TOO_LARGE")
 
 

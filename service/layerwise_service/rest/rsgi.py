@@ -19,11 +19,12 @@ from typing import IO, Any
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # not in an __all__
 from werkzeug.wsgi import FileWrapper
 
-from layerwise_service.rest.arriving import LARGE_AT_ONCE, RsgiBody, stream_for_thread
+from layerwise_service.rest.arriving import RsgiBody, stream_for_thread
 from layerwise_service.rest.gateway import Gateway
 from layerwise_service.rest.hosts import PROBES
 from layerwise_service.rest.messages import Request
 from layerwise_service.rest.piped import Piped, Pipes
+from layerwise_service.rest.room import Room
 
 THREADS = 64
 """Of a process, for what Flask answers; and as many for what takes long in requests for predictions."""
@@ -33,9 +34,13 @@ _FILE = "layerwise.file"
 
 
 class Rsgi:
-    """A gateway as an application of RSGI. The body of a request may pause for `idle_seconds`."""
+    """A gateway as an application of RSGI.
 
-    def __init__(self, gateway: Gateway, *, idle_seconds: float) -> None:
+    The body of a request may pause for `idle_seconds`; large bodies that are held at the same time may have
+    `large_bytes` in total.
+    """
+
+    def __init__(self, gateway: Gateway, *, idle_seconds: float, large_bytes: int) -> None:
         self._gateway = gateway
         self._idle_seconds = idle_seconds
         self._predicting = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
@@ -43,7 +48,7 @@ class Rsgi:
         # free when all others are taken
         self._probing = ThreadPoolExecutor(_PROBING_THREADS, thread_name_prefix="probe")
         self._pipes = Pipes(THREADS)
-        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._room = Room(large_bytes)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer a request."""
@@ -52,9 +57,12 @@ class Rsgi:
         if len(headers) < len(pairs):
             headers = _joined(pairs)
         version = "1.0" if scope.http_version == "1" else scope.http_version
-        body = RsgiBody(protocol, self._large, idle_seconds=self._idle_seconds)
+        body = RsgiBody(protocol, self._room, idle_seconds=self._idle_seconds)
         request = self._gateway.request(scope.method, scope.path, scope.query_string, headers, body, version=version)
-        answer = await self._gateway.answer(request, self._predicting)
+        try:
+            answer = await self._gateway.answer(request, self._predicting)
+        finally:
+            body.close()
         if answer is not None:
             protocol.response_bytes(*answer)
             return

@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 _CONNECTIONS = 4_096  # of each process: an idle one takes a file descriptor, but no thread
 _OTHER_FILES = 256  # descriptors that a process needs besides
+_BODIES_AT_ONCE = 8  # of the largest size, of each process
 _HEADER_MILLISECONDS = 10_000
 _READY_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
@@ -108,7 +109,8 @@ def _load(settings: Settings, build: Callable[[Settings, Reporter], Flask], pare
     while True:  # if this ended, granian would end the processes that answer
         try:
             gateway = gateway_of(build(settings, reporter))
-            return Rsgi(gateway, idle_seconds=settings.upload_idle_seconds)
+            large_bytes = _BODIES_AT_ONCE * settings.max_body_bytes
+            return Rsgi(gateway, idle_seconds=settings.upload_idle_seconds, large_bytes=large_bytes)
         except (DatabaseUnusable, ServiceError, OSError) as error:
             if str(error) != logged:
                 logged = str(error)

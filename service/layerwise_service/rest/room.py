@@ -1,0 +1,139 @@
+"""Room for large bodies: how many bytes of them a process holds at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from layerwise_service.errors import Unavailable
+
+_LEAST_RATE = 2**16
+"""Bytes a second of a body that is received while another one waits for room."""
+_GRACE_SECONDS, _LOOK_SECONDS = 2.0, 0.5
+
+
+class Place:
+    """The room that one body has; `end` stops receiving it."""
+
+    __slots__ = ("_end", "_room", "_seen", "_seen_at", "arrived", "size", "too_slow")
+
+    def __init__(self, room: Room, size: int, end: Callable[[], None]) -> None:
+        self._room = room
+        self._end: Callable[[], None] | None = end
+        self._seen, self._seen_at = 0, _now()
+        self.size = size
+        self.arrived = 0
+        """The bytes that have been received."""
+        self.too_slow = False
+        """Whether the body came too slowly while others waited, and nothing more of it is wanted."""
+
+    def begin(self) -> None:
+        """Let the body be received from now on."""
+        self._seen_at = _now()
+
+    def has_arrived(self) -> None:
+        """Note that nothing more will be received, and give back the room that was not needed."""
+        self._end = None
+        self._room.shrink(self, self.arrived)
+
+    def free(self) -> None:
+        """Give the room back."""
+        self._room.leave(self)
+
+    def end_if_slow(self) -> None:
+        """Stop receiving the body if fewer bytes of it came than should have, since that was last asked."""
+        seconds = _now() - self._seen_at
+        if self._end is None or seconds < _GRACE_SECONDS:
+            return
+        if self.arrived - self._seen < _LEAST_RATE * seconds:
+            self.too_slow = True
+            self._end()
+        self._seen, self._seen_at = self.arrived, _now()
+
+
+class Room:
+    """Room for bodies of `size` bytes in total; one body alone may be larger.
+
+    A body waits, in order of arrival, until there is room for all of it, so that each one that begins can end. While
+    one waits, those that arrive too slowly are ended: else a few callers that hardly send could keep out all others.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._held: set[Place] = set()
+        self._waiting: deque[tuple[Place, asyncio.Future[None]]] = deque()
+
+    async def place(self, size: int, end: Callable[[], None], *, seconds: float) -> Place:
+        """Return room for a body, when there is some. Raises `Unavailable` if there is none within `seconds`.
+
+        `end` is called in this event loop if the body comes too slowly.
+        """
+        place = Place(self, size, end)
+        if not self._waiting and self._fits(place):
+            self._take(place)
+            return place
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((place, turn))
+        deadline = _now() + seconds
+        try:
+            while not turn.done():
+                await asyncio.wait([turn], timeout=_LOOK_SECONDS)
+                if not turn.done():
+                    if _now() > deadline:
+                        detail = f"too many large bodies arrive at once; this one waited for {seconds:g} s"
+                        raise Unavailable(detail, reason="TOO_MANY_LARGE_REQUESTS", retry_after=5)
+                    self._end_slow()
+        except BaseException:
+            if turn.done():
+                self.leave(place)
+            else:
+                self._waiting.remove((place, turn))
+                self._let_in()  # those behind it may be smaller
+            raise
+        place.begin()
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Take back the room of a body."""
+        if place in self._held:
+            self._held.remove(place)
+            self._free += place.size
+            self._let_in()
+
+    def shrink(self, place: Place, size: int) -> None:
+        """Take back what a body does not need of its room beyond `size` bytes."""
+        if place in self._held and size < place.size:
+            self._free += place.size - size
+            place.size = size
+            self._let_in()
+
+    def _fits(self, place: Place) -> bool:
+        return not self._held or place.size <= self._free
+
+    def _take(self, place: Place) -> None:
+        self._held.add(place)
+        self._free -= place.size
+
+    def _let_in(self) -> None:
+        while self._waiting and self._fits(self._waiting[0][0]):
+            place, turn = self._waiting.popleft()
+            self._take(place)
+            turn.set_result(None)
+
+    def _end_slow(self) -> None:
+        for place in list(self._held):
+            place.end_if_slow()
+
+
+def too_slow(place: Place) -> Unavailable:
+    """Return the error for a body that came too slowly."""
+    detail = (
+        f"other large bodies wait, and of this one {place.arrived} bytes came, which is too slow; send fewer rows in a"
+        f" request, or send it again later: while others wait, a body must come at {_LEAST_RATE} bytes a second"
+    )
+    return Unavailable(detail, reason="BODY_TOO_SLOW", retry_after=5)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

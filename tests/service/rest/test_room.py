@@ -1,0 +1,129 @@
+"""Room for large bodies: who waits, who is let in, and who is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from layerwise_service.errors import Unavailable
+from layerwise_service.rest.room import Place, Room, too_slow
+
+
+def nothing() -> None:
+    raise AssertionError("this body was not slow")
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def waiting(room: Room, size: int, *, seconds: float = 20) -> asyncio.Task[Place]:
+    return asyncio.create_task(room.place(size, nothing, seconds=seconds))
+
+
+def test_bodies_are_let_in_as_they_came_when_there_is_room_for_all_of_them() -> None:
+    async def run() -> None:
+        room = Room(10)
+        first = await room.place(6, nothing, seconds=20)
+        large, small = waiting(room, 10), waiting(room, 1)
+        await settle()
+        assert not large.done()
+        assert not small.done()  # it would fit, but large ones would wait for ever
+        first.free()
+        await settle()
+        assert large.done()
+        assert not small.done()
+        large.result().free()
+        (await small).free()
+        assert (await room.place(10, nothing, seconds=20)).size == 10  # nothing was lost
+
+    asyncio.run(run())
+
+
+def test_a_body_larger_than_the_room_is_let_in_alone() -> None:
+    async def run() -> None:
+        room = Room(10)
+        alone = await room.place(50, nothing, seconds=20)
+        next_one = waiting(room, 1)
+        await settle()
+        assert not next_one.done()
+        alone.free()
+        (await next_one).free()
+
+    asyncio.run(run())
+
+
+def test_room_that_a_body_did_not_need_is_given_to_the_next() -> None:
+    async def run() -> None:
+        room = Room(10)
+        chunked = await room.place(10, nothing, seconds=20)
+        chunked.arrived = 2
+        next_one = waiting(room, 8)
+        await settle()
+        assert not next_one.done()
+        chunked.has_arrived()
+        await next_one
+        chunked.free()
+        chunked.free()  # twice is once
+        third = waiting(room, 3)
+        await settle()
+        assert not third.done()
+        next_one.result().free()
+        await third
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("gone", ["cancelled", "out of time"])
+def test_one_that_no_longer_waits_keeps_nobody_behind_it(gone: str) -> None:
+    async def run() -> None:
+        room = Room(10)
+        held = await room.place(5, nothing, seconds=20)
+        held.arrived = 5
+        held.has_arrived()
+        large = waiting(room, 10, seconds=20 if gone == "cancelled" else 0)
+        small = waiting(room, 1)
+        await settle()
+        if gone == "cancelled":
+            large.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await large
+        else:
+            with pytest.raises(Unavailable, match="too many large bodies arrive at once"):
+                await large
+        assert (await small).size == 1
+
+    asyncio.run(run())
+
+
+def test_a_slow_body_is_ended_while_others_wait_and_a_quick_one_is_not() -> None:
+    async def run() -> None:
+        room, ended = Room(10), list[str]()
+
+        def end(name: str) -> Callable[[], None]:
+            return lambda: ended.append(name)
+
+        slow = await room.place(4, end("slow"), seconds=20)
+        quick = await room.place(3, end("quick"), seconds=20)
+        here = await room.place(3, end("here"), seconds=20)
+        here.has_arrived()
+        slow.arrived, quick.arrived = 2**16, 2**26
+        await asyncio.sleep(3)
+        assert ended == []  # nobody waits
+        start = time.monotonic()
+        waits = waiting(room, 4)
+        while not ended:
+            await asyncio.sleep(0.05)
+        assert time.monotonic() - start < 2
+        assert ended == ["slow"]
+        assert slow.too_slow
+        assert "65536 bytes came, which is too slow" in str(too_slow(slow))
+        slow.free()
+        await waits
+        assert ended == ["slow"]
+
+    asyncio.run(run())
