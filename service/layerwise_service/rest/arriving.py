@@ -59,7 +59,7 @@ class RsgiBody:
                     whole = most if length is None else length
                     self._place = await self._room.place(whole, self._stop, seconds=self._idle_seconds)
                 if self._place is not None:
-                    self._place.arrived = size
+                    self._place.has(size)
         except BodyCutOff:
             if length is None:
                 raise

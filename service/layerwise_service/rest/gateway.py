@@ -149,9 +149,10 @@ class Gateway:
         return self._sent(answer, request, place.pattern if place else "none", start)
 
     def failed(self, error: Exception, request: Request) -> Sent:
-        """Return the answer to a request that was left to Flask, and failed outside of it."""
+        """Return the answer to a request that failed outside of the gateway."""
         start = time.perf_counter()
         answer = problem_answer(said(error, request.request_id, request.path), request)
+        forget_frames(error)
         return self._sent(answer, request, "none", start)
 
     def _add(self, dialect: Dialect, route: Route) -> None:

@@ -1,4 +1,4 @@
-"""Room for large bodies: how many bytes of them a process holds at the same time."""
+"""Room for large bodies and answers: how many bytes of them a process holds at the same time."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ _GRACE_SECONDS, _LOOK_SECONDS = 2.0, 0.5
 class Place:
     """The room that one body has; `end` stops receiving it."""
 
-    __slots__ = ("_end", "_room", "_seen", "_seen_at", "arrived", "size", "too_slow")
+    __slots__ = ("_arrived_at", "_end", "_room", "_seen", "_seen_at", "arrived", "size", "too_slow")
 
     def __init__(self, room: Room, size: int, end: Callable[[], None]) -> None:
         self._room = room
         self._end: Callable[[], None] | None = end
-        self._seen, self._seen_at = 0, _now()
+        self._arrived_at = self._seen_at = 0.0
+        self._seen = 0
         self.size = size
         self.arrived = 0
         """The bytes that have been received."""
@@ -30,7 +31,11 @@ class Place:
 
     def begin(self) -> None:
         """Let the body be received from now on."""
-        self._seen_at = _now()
+        self._arrived_at = self._seen_at = _now()
+
+    def has(self, arrived: int) -> None:
+        """Note that so many bytes have been received."""
+        self.arrived, self._arrived_at = arrived, _now()
 
     def has_arrived(self) -> None:
         """Note that nothing more will be received, and give back the room that was not needed."""
@@ -38,29 +43,33 @@ class Place:
         self._room.shrink(self, self.arrived)
 
     def free(self) -> None:
-        """Give the room back."""
+        """Give the room back, and let go of what was to be ended."""
+        self._end = None
         self._room.leave(self)
 
     def end_if_slow(self) -> None:
-        """Stop receiving the body if fewer bytes of it came than should have, since that was last asked."""
-        seconds = _now() - self._seen_at
-        if self._end is None or seconds < _GRACE_SECONDS:
+        """Stop receiving the body if nothing came for some time, or less than should have since this was last asked."""
+        now = _now()
+        if self._end is None or now - self._seen_at < _GRACE_SECONDS:
             return
-        if self.arrived - self._seen < _LEAST_RATE * seconds:
+        enough = self.arrived - self._seen >= _LEAST_RATE * (now - self._seen_at)
+        self._seen, self._seen_at = self.arrived, now
+        if not enough or now - self._arrived_at > _GRACE_SECONDS:
             self.too_slow = True
             self._end()
-        self._seen, self._seen_at = self.arrived, _now()
 
 
 class Room:
-    """Room for bodies of `size` bytes in total; one body alone may be larger.
+    """Room for bodies of `size` bytes in total; one body alone may be larger. `most_waiting` bytes may wait besides.
 
     A body waits, in order of arrival, until there is room for all of it, so that each one that begins can end. While
     one waits, those that arrive too slowly are ended: else a few callers that hardly send could keep out all others.
+    Answers have room in the same way: what is said here of arriving is then said of how far they are read.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, most_waiting: int | None = None) -> None:
         self._free = size
+        self._most_waiting = most_waiting
         self._held: set[Place] = set()
         self._waiting: deque[tuple[Place, asyncio.Future[None]]] = deque()
 
@@ -73,17 +82,17 @@ class Room:
         if not self._waiting and self._fits(place):
             self._take(place)
             return place
+        self._check_waiting(size)
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((place, turn))
         deadline = _now() + seconds
         try:
+            self._end_slow()
             while not turn.done():
+                if _now() > deadline:
+                    raise _too_many(f"this one waited for {seconds:g} s")
                 await asyncio.wait([turn], timeout=_LOOK_SECONDS)
-                if not turn.done():
-                    if _now() > deadline:
-                        detail = f"too many large bodies arrive at once; this one waited for {seconds:g} s"
-                        raise Unavailable(detail, reason="TOO_MANY_LARGE_REQUESTS", retry_after=5)
-                    self._end_slow()
+                self._end_slow()
         except BaseException:
             if turn.done():
                 self.leave(place)
@@ -91,7 +100,6 @@ class Room:
                 self._waiting.remove((place, turn))
                 self._let_in()  # those behind it may be smaller
             raise
-        place.begin()
         return place
 
     def leave(self, place: Place) -> None:
@@ -108,10 +116,18 @@ class Room:
             place.size = size
             self._let_in()
 
+    def _check_waiting(self, size: int) -> None:
+        """Raise `Unavailable` if too many bytes wait already."""
+        if self._most_waiting is not None:
+            held = sum(place.size for place, _ in self._waiting)
+            if held and held + size > self._most_waiting:
+                raise _too_many(f"{len(self._waiting)} wait already")
+
     def _fits(self, place: Place) -> bool:
         return not self._held or place.size <= self._free
 
     def _take(self, place: Place) -> None:
+        place.begin()
         self._held.add(place)
         self._free -= place.size
 
@@ -124,6 +140,11 @@ class Room:
     def _end_slow(self) -> None:
         for place in list(self._held):
             place.end_if_slow()
+
+
+def _too_many(detail: str) -> Unavailable:
+    detail = f"too many large requests are sent, or their answers read, at the same time: {detail}; try again in 5 s"
+    return Unavailable(detail, reason="TOO_MANY_LARGE_REQUESTS", retry_after=5)
 
 
 def too_slow(place: Place) -> Unavailable:

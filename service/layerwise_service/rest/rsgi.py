@@ -20,8 +20,9 @@ from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # no
 from werkzeug.wsgi import FileWrapper
 
 from layerwise_service.rest.arriving import RsgiBody, stream_for_thread
-from layerwise_service.rest.gateway import Gateway
+from layerwise_service.rest.gateway import Gateway, Sent
 from layerwise_service.rest.hosts import PROBES
+from layerwise_service.rest.large_answers import LARGE, LargeAnswers
 from layerwise_service.rest.messages import Request
 from layerwise_service.rest.piped import Piped, Pipes
 from layerwise_service.rest.room import Room
@@ -37,7 +38,7 @@ class Rsgi:
     """A gateway as an application of RSGI.
 
     The body of a request may pause for `idle_seconds`; large bodies that are held at the same time may have
-    `large_bytes` in total.
+    `large_bytes` in total, and so may large answers.
     """
 
     def __init__(self, gateway: Gateway, *, idle_seconds: float, large_bytes: int) -> None:
@@ -49,6 +50,7 @@ class Rsgi:
         self._probing = ThreadPoolExecutor(_PROBING_THREADS, thread_name_prefix="probe")
         self._pipes = Pipes(THREADS)
         self._room = Room(large_bytes)
+        self._large_answers = LargeAnswers(large_bytes, seconds=idle_seconds)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer a request."""
@@ -64,7 +66,7 @@ class Rsgi:
         finally:
             body.close()
         if answer is not None:
-            protocol.response_bytes(*answer)
+            await self._send(protocol, answer, request)
             return
         try:
             status, sent, content = await self._leave(request, body, _environ(request, headers, scope))
@@ -77,6 +79,16 @@ class Rsgi:
             protocol.response_bytes(status, sent, content)
         else:
             content.send(protocol, status, sent)
+
+    async def _send(self, protocol: HTTPProtocol, answer: Sent, request: Request) -> None:
+        if len(answer[2]) > LARGE and request.method != "HEAD":
+            try:
+                await self._large_answers.send(protocol, *answer)
+            except Exception as error:  # noqa: BLE001 - nothing else answers it
+                answer = self._gateway.failed(error, request)
+            else:
+                return
+        protocol.response_bytes(*answer)
 
     async def _leave(
         self, request: Request, body: RsgiBody, environ: dict[str, Any]

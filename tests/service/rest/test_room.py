@@ -61,7 +61,7 @@ def test_room_that_a_body_did_not_need_is_given_to_the_next() -> None:
     async def run() -> None:
         room = Room(10)
         chunked = await room.place(10, nothing, seconds=20)
-        chunked.arrived = 2
+        chunked.has(2)
         next_one = waiting(room, 8)
         await settle()
         assert not next_one.done()
@@ -83,7 +83,7 @@ def test_one_that_no_longer_waits_keeps_nobody_behind_it(gone: str) -> None:
     async def run() -> None:
         room = Room(10)
         held = await room.place(5, nothing, seconds=20)
-        held.arrived = 5
+        held.has(5)
         held.has_arrived()
         large = waiting(room, 10, seconds=20 if gone == "cancelled" else 0)
         small = waiting(room, 1)
@@ -93,37 +93,78 @@ def test_one_that_no_longer_waits_keeps_nobody_behind_it(gone: str) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await large
         else:
-            with pytest.raises(Unavailable, match="too many large bodies arrive at once"):
+            with pytest.raises(Unavailable, match="this one waited for 0 s"):
                 await large
         assert (await small).size == 1
 
     asyncio.run(run())
 
 
-def test_a_slow_body_is_ended_while_others_wait_and_a_quick_one_is_not() -> None:
+def test_while_others_wait_a_slow_body_is_ended_and_a_quick_one_is_not() -> None:
     async def run() -> None:
         room, ended = Room(10), list[str]()
 
         def end(name: str) -> Callable[[], None]:
             return lambda: ended.append(name)
 
+        async def trickle(place: Place) -> None:
+            while True:
+                await asyncio.sleep(0.2)
+                place.has(place.arrived + 1)
+
         slow = await room.place(4, end("slow"), seconds=20)
         quick = await room.place(3, end("quick"), seconds=20)
         here = await room.place(3, end("here"), seconds=20)
         here.has_arrived()
-        slow.arrived, quick.arrived = 2**16, 2**26
+        slow.has(2**26)  # at once, and then hardly any more
+        slowly = asyncio.create_task(trickle(slow))
         await asyncio.sleep(3)
         assert ended == []  # nobody waits
+        quick.has(2**26)
         start = time.monotonic()
         waits = waiting(room, 4)
         while not ended:
             await asyncio.sleep(0.05)
-        assert time.monotonic() - start < 2
+            quick.has(quick.arrived + 2**20)
+        slowly.cancel()
+        assert time.monotonic() - start < 4
         assert ended == ["slow"]
         assert slow.too_slow
-        assert "65536 bytes came, which is too slow" in str(too_slow(slow))
+        assert "of this one 67108" in str(too_slow(slow))
         slow.free()
         await waits
         assert ended == ["slow"]
+
+    asyncio.run(run())
+
+
+def test_bodies_of_which_nothing_came_for_long_make_room_at_once() -> None:
+    async def run() -> None:
+        room = Room(10)
+        places: list[Place] = []
+
+        def end() -> None:
+            places[0].free()
+
+        places.append(await room.place(10, end, seconds=20))
+        places[0].has(2**30)
+        await asyncio.sleep(2.2)
+        start = time.monotonic()
+        await room.place(10, nothing, seconds=20)
+        assert time.monotonic() - start < 0.3
+
+    asyncio.run(run())
+
+
+def test_no_more_wait_than_may_wait() -> None:
+    async def run() -> None:
+        room = Room(10, most_waiting=10)
+        held = await room.place(10, nothing, seconds=20)
+        first = waiting(room, 25)  # alone, it may be larger
+        await settle()
+        with pytest.raises(Unavailable, match="1 wait already"):
+            await room.place(1, nothing, seconds=20)
+        held.free()
+        (await first).free()
 
     asyncio.run(run())
