@@ -9,7 +9,14 @@ from collections.abc import Callable
 import pytest
 
 from layerwise_service.errors import Unavailable
+from layerwise_service.rest import room as of_room
 from layerwise_service.rest.room import Place, Room, too_slow
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_room, "_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(of_room, "_LOOK_SECONDS", 0.1)
 
 
 def nothing() -> None:
@@ -118,7 +125,7 @@ def test_while_others_wait_a_slow_body_is_ended_and_a_quick_one_is_not() -> None
         here.has_arrived()
         slow.has(2**26)  # at once, and then hardly any more
         slowly = asyncio.create_task(trickle(slow))
-        await asyncio.sleep(3)
+        await asyncio.sleep(0.8)
         assert ended == []  # nobody waits
         quick.has(2**26)
         start = time.monotonic()
@@ -148,7 +155,7 @@ def test_bodies_of_which_nothing_came_for_long_make_room_at_once() -> None:
 
         places.append(await room.place(10, end, seconds=20))
         places[0].has(2**30)
-        await asyncio.sleep(2.2)
+        await asyncio.sleep(0.8)
         start = time.monotonic()
         await room.place(10, nothing, seconds=20)
         assert time.monotonic() - start < 0.3
