@@ -30,7 +30,7 @@ from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 
 COUNT = int(os.environ.get("LAYERWISE_SOAK", "50"))
 BYTES = int(os.environ.get("LAYERWISE_SOAK_BYTES", "1_000_000"))
-MORE = 100  # MB that may stay beyond what one request of each kind needs
+MORE = 100 + 8 * BYTES / 1e6  # MB that may stay beyond what one request of each kind needs: eight are sent at a time
 
 ROWS = min(30_000, BYTES // 32)
 NUMBERS = [[round(row * 0.001, 3), 1.25, -0.5, 3.0] for row in range(ROWS)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from contextvars import ContextVar, Token
 from time import monotonic, perf_counter
 from types import TracebackType
 
 from layerwise_service.errors import DeadlineExceeded, ServiceError
 from layerwise_service.process.counts import COUNTS, FAILURES
+from layerwise_service.process.step_threads import StepThreads
 
 _LONGEST = 86_400.0  # seconds that a caller waits; a thread cannot wait for a hundred years
 
@@ -35,7 +35,7 @@ class PredictionRequest:
         "version",
     )
 
-    def __init__(self, *, seconds: float | None = None, threads: Executor | None = None) -> None:
+    def __init__(self, *, seconds: float | None = None, threads: StepThreads | None = None) -> None:
         """Begin a request whose caller waits for `seconds`, None for however long it takes."""
         self._start = perf_counter()
         self.threads = threads

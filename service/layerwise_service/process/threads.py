@@ -15,6 +15,17 @@ T = TypeVar("T")
 _FEW_VALUES = 2_000  # to write them takes about as long as to hand them to a thread
 
 
+async def in_turn(call: Callable[..., T], *arguments: Any) -> T:
+    """Return the result of a call that only computes, made as by `in_thread` when it is its turn."""
+    request = current_request()
+    if request.threads is None:
+        return call(*arguments)
+    asked = perf_counter()
+    async with request.threads.turns:
+        request.waited(perf_counter() - asked)
+        return await in_thread(call, *arguments)
+
+
 async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
     """Return the result of a call that may take long, made in a thread of the current request.
 

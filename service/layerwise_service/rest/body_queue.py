@@ -16,6 +16,11 @@ _NO_TURN = nullcontext()
 _WAITING_TIMES = 4  # so many times `most_bytes` may wait
 
 
+def may_wait(size: int, *, packed: bool) -> bool:
+    """Return whether a body may have to wait for a turn."""
+    return packed or size > _LARGE
+
+
 class BodyQueue:
     """Lets bodies of `most_bytes` in total be decoded at a time, in order of arrival; a single one may be larger."""
 

@@ -11,7 +11,6 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from random import getrandbits
@@ -22,6 +21,7 @@ import structlog
 from layerwise_service.errors import ErrorKind, MethodNotAllowed, NotFound, ServiceError, forget_frames
 from layerwise_service.process.counts import ANSWERS, COUNTS
 from layerwise_service.process.prediction_request import PredictionRequest
+from layerwise_service.process.step_threads import StepThreads
 from layerwise_service.process.stopping import is_stopping
 from layerwise_service.rest.hosts import PROBES, Hosts
 from layerwise_service.rest.messages import Answer, Body, Headers, Request, packed_answer
@@ -125,7 +125,7 @@ class Gateway:
             max_body_bytes=self._max_body_bytes,
         )
 
-    async def answer(self, request: Request, threads: Executor | None) -> Sent | None:
+    async def answer(self, request: Request, threads: StepThreads | None) -> Sent | None:
         """Return the answer; None if Flask has to give it.
 
         Steps that take long are made in `threads`, or here if that is None.
@@ -171,7 +171,7 @@ class Gateway:
         return _find(self._root, _steps(path), 0) or (None, {})
 
     async def _answer(
-        self, request: Request, place: _Place | None, names: Mapping[str, str], threads: Executor | None
+        self, request: Request, place: _Place | None, names: Mapping[str, str], threads: StepThreads | None
     ) -> Answer | None:
         if place is None:
             if self._prefixed(request) is None:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from layerwise_service.process.threads import in_thread, in_thread_if_many, run_now
+from layerwise_service.process.threads import in_thread, in_thread_if_many, in_turn, run_now
 from layerwise_service.rest.bodies import check_json_type, check_keys, decoded_as
-from layerwise_service.rest.body_queue import BodyQueue
+from layerwise_service.rest.body_queue import BodyQueue, may_wait
 from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.many_numbers import LEAST_BYTES, read_many_numbers
 from layerwise_service.rest.messages import Answer, Request
@@ -142,9 +142,11 @@ async def quickly(request: Request, answer: Callable[..., Coroutine[Any, Any, T]
 
     It is called here if the body is small and not packed, else in a thread. Raises what `Request.receive` raises.
     """
-    if len(await request.receive()) <= AT_ONCE and not request.is_packed:
+    size, packed = len(await request.receive()), request.is_packed
+    if size <= AT_ONCE and not packed:
         return await answer(request, *arguments)
-    return await in_thread(lambda: run_now(answer(request, *arguments)))
+    computed = in_thread if may_wait(size, packed=packed) else in_turn
+    return await computed(lambda: run_now(answer(request, *arguments)))
 
 
 async def written(prediction: Prediction, write: Callable[..., Answer], *arguments: Any) -> Answer:

@@ -19,6 +19,7 @@ from typing import IO, Any
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # not in an __all__
 from werkzeug.wsgi import FileWrapper
 
+from layerwise_service.process.step_threads import StepThreads
 from layerwise_service.rest.arriving import RsgiBody, stream_for_thread
 from layerwise_service.rest.gateway import Gateway, Sent
 from layerwise_service.rest.hosts import PROBES
@@ -44,7 +45,7 @@ class Rsgi:
     def __init__(self, gateway: Gateway, *, idle_seconds: float, large_bytes: int) -> None:
         self._gateway = gateway
         self._idle_seconds = idle_seconds
-        self._predicting = ThreadPoolExecutor(THREADS, thread_name_prefix="predict")
+        self._predicting = StepThreads(THREADS, name="predict")
         self._others = ThreadPoolExecutor(THREADS, thread_name_prefix="flask")
         # free when all others are taken
         self._probing = ThreadPoolExecutor(_PROBING_THREADS, thread_name_prefix="probe")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from google.protobuf.json_format import ParseDict
@@ -13,6 +12,7 @@ from grpc import aio
 from layerwise_proto.oip import grpc_service_pb2 as oip
 from layerwise_proto.oip.grpc_service_pb2_grpc import GRPCInferenceServiceServicer
 from layerwise_service.errors import NotFound, ServiceError, Unsupported
+from layerwise_service.process.step_threads import StepThreads
 from layerwise_service.rpc.oip_converters import read_infer_request, write_infer_answer, write_metadata
 from layerwise_service.rpc.predicting import prediction_request
 from layerwise_service.usecases.oip.facade import Oip
@@ -31,7 +31,7 @@ class OipServicer(GRPCInferenceServiceServicer):
     What takes little time is done in the event loop: to hand it to a thread would take as long again.
     """
 
-    def __init__(self, use_cases: Oip, threads: Executor) -> None:
+    def __init__(self, use_cases: Oip, threads: StepThreads) -> None:
         self._inference = use_cases.inference
         self._metadata = use_cases.metadata
         self._repository = use_cases.repository

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from typing import Any
 
 from grpc import aio
 
 from layerwise_service.process.prediction_request import PredictionRequest
+from layerwise_service.process.step_threads import StepThreads
 
 
-def prediction_request(context: aio.ServicerContext[Any, Any], threads: Executor) -> PredictionRequest:
+def prediction_request(context: aio.ServicerContext[Any, Any], threads: StepThreads) -> PredictionRequest:
     """Return a request that the call behind `context` makes, with its deadline, and the threads for its long steps."""
     return PredictionRequest(seconds=context.time_remaining(), threads=threads)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
 from typing import Any
 
 from grpc import aio
@@ -12,7 +11,8 @@ from grpc import aio
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceServicer
 from layerwise_service.errors import InvalidRequest
-from layerwise_service.process.threads import in_thread, run_now
+from layerwise_service.process.step_threads import StepThreads
+from layerwise_service.process.threads import in_thread, in_turn, run_now
 from layerwise_service.rpc.converters import read_tensor, write_prediction
 from layerwise_service.rpc.dataset_converters import (
     read_dataset_request,
@@ -39,7 +39,7 @@ class PredictionServicer(PredictionServiceServicer):
         predictor: VersionPredictor,
         files: FilePredictor,
         evaluations: Evaluations,
-        threads: Executor,
+        threads: StepThreads,
         *,
         evaluating: LimitedThreads,
     ) -> None:
@@ -52,7 +52,7 @@ class PredictionServicer(PredictionServiceServicer):
     async def Predict(self, request: models_pb2.PredictRequest, context: Context) -> models_pb2.PredictResponse:
         with prediction_request(context, self._threads):
             if request.ByteSize() > _AT_ONCE:
-                return await in_thread(lambda: run_now(self._predict(request)))
+                return await in_turn(lambda: run_now(self._predict(request)))
             return await self._predict(request)
 
     async def PredictDataset(

@@ -25,6 +25,7 @@ from layerwise_proto.v1.training_pb2_grpc import add_TrainingServiceServicer_to_
 from layerwise_service.process.lifecycle import AddressInUse
 from layerwise_service.process.loops import AsyncLoop, Loop, late
 from layerwise_service.process.ports import Share
+from layerwise_service.process.step_threads import StepThreads
 from layerwise_service.rpc.dataset_receiver import DatasetReceiver
 from layerwise_service.rpc.dataset_service import DatasetServicer
 from layerwise_service.rpc.error_boundary import ErrorBoundary
@@ -111,7 +112,7 @@ class RpcServer:
         )
         self._files = DatasetReceiver(datasets, self._uploads, threads=settings.max_uploads)
         self._version_files = VersionFiles(model_files, self._uploads)
-        self._predicting = ThreadPoolExecutor(_PREDICTIONS_AT_ONCE, thread_name_prefix="predict")
+        self._predicting = StepThreads(_PREDICTIONS_AT_ONCE, name="predict")
         self._creating = LimitedThreads(_JOBS_AT_ONCE, "jobs on datasets")
         self._profiling = LimitedThreads(PROFILES_AT_ONCE, "profiles")
         self._evaluating = LimitedThreads(EVALUATIONS_AT_ONCE, "evaluations")

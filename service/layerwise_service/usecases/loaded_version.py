@@ -24,7 +24,7 @@ from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
 from layerwise_service.process.counts import COUNTS, WARNINGS
 from layerwise_service.process.overflow import overflowing
 from layerwise_service.process.prediction_request import current_request
-from layerwise_service.process.threads import in_thread
+from layerwise_service.process.threads import in_turn
 from layerwise_service.usecases.batching import Batches, joined_parts, joins
 from layerwise_service.usecases.explanation import check_explained, explained, most_explained
 from layerwise_service.usecases.outputs import USUAL, Prediction, Wanted, check_wanted, top_classes
@@ -100,7 +100,7 @@ class LoadedVersion:
         if current_request().threads is None or (count < self._quick_rows and not explain):
             return self.predict(rows, at=at, wanted=wanted, explain=explain)
         if explain or self.network.encoder is not None or not joins(self.network, count):
-            return await in_thread(partial(self.predict, rows, at=at, wanted=wanted, explain=explain))
+            return await in_turn(partial(self.predict, rows, at=at, wanted=wanted, explain=explain))
         warnings: list[TableWarning] = []
         (inputs,) = self._begin(rows, at, wanted, warnings)
         found = await self.batches.compute_soon(self.network, inputs)

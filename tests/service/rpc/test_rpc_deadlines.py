@@ -17,14 +17,14 @@ from layerwise_proto.oip.grpc_service_pb2_grpc import GRPCInferenceServiceStub
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_service.domain.models import Version
+from layerwise_service.process import step_threads
 from layerwise_service.process.prediction_request import PredictionRequest
-from layerwise_service.rpc import server
 from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.outputs import Prediction
 
 MANY = np.zeros((30_000, 2), np.float32)
 """Rows that are not predicted in the event loop."""
-THREADS = server._PREDICTIONS_AT_ONCE
+TURNS = step_threads._TURNS
 
 
 class HeldPredictions:
@@ -82,10 +82,10 @@ CALLS: dict[str, Callable[[grpc.Channel], tuple[Any, Any]]] = {
 }
 
 
-def hold_all_threads(channel: grpc.Channel, held: HeldPredictions) -> list[Any]:
+def hold_all_turns(channel: grpc.Channel, held: HeldPredictions) -> list[Any]:
     stub = PredictionServiceStub(channel)
-    calls = [stub.Predict.future(predict_request(), timeout=30) for _ in range(THREADS)]
-    wait_until(lambda: held.begun == THREADS)
+    calls = [stub.Predict.future(predict_request(), timeout=30) for _ in range(TURNS)]
+    wait_until(lambda: held.begun == TURNS)
     return calls
 
 
@@ -93,7 +93,7 @@ def hold_all_threads(channel: grpc.Channel, held: HeldPredictions) -> list[Any]:
 def test_a_call_whose_deadline_passes_while_it_waits_is_not_computed(
     channel: grpc.Channel, held: HeldPredictions, name: str
 ) -> None:
-    calls = hold_all_threads(channel, held)
+    calls = hold_all_turns(channel, held)
     call, request = CALLS[name](channel)
 
     with pytest.raises(grpc.RpcError) as late:
@@ -105,18 +105,18 @@ def test_a_call_whose_deadline_passes_while_it_waits_is_not_computed(
     for each in calls:
         each.result()
     call(request, timeout=20)
-    assert held.begun == THREADS + 1
+    assert held.begun == TURNS + 1
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_that_is_cancelled_while_it_waits_is_not_computed(
     channel: grpc.Channel, held: HeldPredictions, name: str
 ) -> None:
-    calls = hold_all_threads(channel, held)
+    calls = hold_all_turns(channel, held)
     call, request = CALLS[name](channel)
 
     cancelled = call.future(request)
-    wait_until(lambda: held.arrived == THREADS + 1)
+    wait_until(lambda: held.arrived == TURNS + 1)
     cancelled.cancel()
     wait_until(lambda: held.left == 1)
     held.go.set()
@@ -124,18 +124,18 @@ def test_a_call_that_is_cancelled_while_it_waits_is_not_computed(
     for each in calls:
         each.result()
     call(request, timeout=20)
-    assert held.begun == THREADS + 1
+    assert held.begun == TURNS + 1
 
 
 def test_a_request_whose_parameter_timeout_passes_while_it_waits_is_not_computed(
     channel: grpc.Channel, held: HeldPredictions
 ) -> None:
     stub = GRPCInferenceServiceStub(channel)
-    calls = hold_all_threads(channel, held)
+    calls = hold_all_turns(channel, held)
 
     hurried = stub.ModelInfer.future(infer(timeout=1), timeout=30)
     patient = stub.ModelInfer.future(infer(timeout=60_000_000), timeout=30)
-    wait_until(lambda: held.arrived == THREADS + 2)
+    wait_until(lambda: held.arrived == TURNS + 2)
     held.go.set()
 
     with pytest.raises(grpc.RpcError, match="was over before it was computed"):
@@ -144,7 +144,7 @@ def test_a_request_whose_parameter_timeout_passes_while_it_waits_is_not_computed
     assert len(patient.result().outputs) > 0
     for each in calls:
         each.result()
-    assert held.begun == THREADS + 1
+    assert held.begun == TURNS + 1
 
 
 def test_time_spent_waiting_for_a_thread_is_counted_as_such(channel: grpc.Channel, held: HeldPredictions) -> None:
@@ -154,9 +154,9 @@ def test_time_spent_waiting_for_a_thread_is_counted_as_such(channel: grpc.Channe
         return int(stats[0].inference_stats.queue.ns)
 
     before = queued()
-    calls = hold_all_threads(channel, held)
+    calls = hold_all_turns(channel, held)
     last = PredictionServiceStub(channel).Predict.future(predict_request(), timeout=30)
-    wait_until(lambda: held.arrived == THREADS + 1)
+    wait_until(lambda: held.arrived == TURNS + 1)
     with pytest.raises(grpc.FutureTimeoutError):
         last.result(timeout=0.2)
     held.go.set()
