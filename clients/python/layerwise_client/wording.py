@@ -156,7 +156,12 @@ def record_line(record: Record, job: Snapshot, *, columns: int | None = None) ->
 
 
 def warning_line(warning: TableWarning) -> str:
-    """Return a warning about rows to predict in one line; rows count from 1, as in the table of predictions."""
+    """Return a warning about rows to predict in one line; rows count from 1, as in the table of predictions.
+
+    A warning about the table as a whole has no rows.
+    """
+    if not warning.rows:
+        return f"warning: {warning.message}"
     where = f"row {warning.row + 1}"
     if warning.rows > 1:
         where = f"{counted(warning.rows, 'row')}, first {where}"

@@ -39,7 +39,7 @@ class TableWarning:
     column : str
         The column.
     rows : int
-        The number of rows with such a cell.
+        The number of rows with such a cell; 0 for what a service doubts about a file as a whole.
     row : int
         The first of them, counted from 0.
     value : str

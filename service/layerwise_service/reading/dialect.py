@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -27,6 +27,7 @@ _SAMPLE = 2**20
 _TAIL = 2**16
 """Bytes at the end of a file in which notes after the table are looked for."""
 _LINE_END = re.compile(r"[\r\n]")
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _ANNOUNCED = re.compile(r"\s*sep=(.)[\r\n]", re.IGNORECASE)
 """A first line as Excel reads and writes it."""
 
@@ -126,6 +127,16 @@ def _records(sample: str, delimiter: str, quote: str, escape: str) -> Iterator[_
             yield _Record(cells, place)
 
 
+def _are_row_names(cells: Sequence[str]) -> bool:
+    """Return whether the first cells of several rows may be their names: all different, and texts or numbers from 1 on.
+
+    A single row that is too long, and rows with decimal commas between commas, are faults.
+    """
+    if len(cells) < 2 or len(set(cells)) < len(cells):
+        return False
+    return all(not _NUMBER.fullmatch(cell) or (cell.isdecimal() and cell[0] != "0") for cell in cells)
+
+
 def _may_be_header(record: _Record, usual: int) -> bool:
     """Return whether a record is neither empty nor a title: spreadsheets give both as many cells as the table has.
 
@@ -151,6 +162,8 @@ def _header(records: list[_Record]) -> tuple[tuple[float, int], int, tuple[str, 
     if start == 1 and usual - 1 == widths[0] > 0 and records[1].place == first.place + 1:
         if not any(record.cells[-1] for record in records[1:] if record.cells):
             return fit, 0, tuple(first.cells)  # each row ends with a delimiter
-        if widths[0] > 1:
+        if widths[0] > 1 and _are_row_names([record.cells[0] for record in records[1:] if record.cells]):
             return fit, 0, ("", *first.cells)  # R gives the names of rows no name
+        if widths[0] > 1 and all(cell.strip() for cell in first.cells):
+            return fit, 0, tuple(first.cells)  # the rows have a cell too many
     return fit, start, tuple(records[start].cells)

@@ -22,6 +22,7 @@ from layerwise_service.rest.responses import json_bytes
 from layerwise_service.usecases.outputs import PREDICTIONS, PROBABILITIES, USUAL, Prediction, Wanted
 
 CSV, NPY = "text/csv", "application/x-npy"
+_CSV_TYPE = f"{CSV}; charset=utf-8"  # some clients read text without one as Latin-1
 _EXACT = 2**53
 
 
@@ -42,7 +43,9 @@ def prediction_answer(
         return Answer(json_bytes({**_fields(prediction, wanted), **(extra or {})}))
     headers = (("X-Layerwise-Warnings", str(len(prediction.warnings))),)
     if form == CSV:
-        return Answer(_csv(prediction, wanted, kept or {}).encode(), content_type=CSV, headers=headers)
+        return Answer(
+            _csv(prediction, wanted, kept or {}).encode(), content_type=f"{CSV}; charset=utf-8", headers=headers
+        )
     of = ("X-Layerwise-Model", prediction.model), ("X-Layerwise-Version", str(prediction.version))
     return Answer(_npy(prediction, wanted), content_type=NPY, headers=(*of, *headers))
 
@@ -77,12 +80,12 @@ def _fields(prediction: Prediction, wanted: Wanted) -> dict[str, object]:
 
 def _npy(prediction: Prediction, wanted: Wanted) -> bytes:
     """Return the one array that is asked for: by default the probabilities, or else the predictions."""
-    if wanted is USUAL:
+    if wanted is USUAL and prediction.contributions is None:
         found = prediction.predictions if prediction.probabilities is None else prediction.probabilities
     else:
         given = [prediction.predictions] if wanted.predictions else []
         given += [each for each in (prediction.probabilities, prediction.logits) if each is not None]
-        if len(given) != 1 or prediction.top or prediction.contributions:
+        if len(given) != 1 or prediction.top or prediction.contributions is not None:
             detail = f"expected one output, which an answer of {NPY} can hold; ask for JSON to get several"
             raise InvalidRequest(detail, pointer="outputs")
         (found,) = given

@@ -44,9 +44,12 @@ class RsgiBody:
         """As `Body` says. Raises `Unavailable` if there is no room, or if it comes too slowly while others wait."""
         if length is not None and length <= SMALL:
             try:
-                return await self._protocol()
+                async with asyncio.timeout(self._idle_seconds):
+                    return await self._protocol()
             except ProtocolClosed:
                 return b""
+            except TimeoutError:
+                raise self._stalled() from None
         chunks: list[bytes] = []
         size = 0
         try:
@@ -63,7 +66,9 @@ class RsgiBody:
         except BodyCutOff:
             if length is None:
                 raise
-        if self._place is not None:
+        if size > most:
+            self.close()  # nothing of it is needed
+        elif self._place is not None:
             self._place.has_arrived()
         return b"".join(chunks)
 
@@ -73,12 +78,18 @@ class RsgiBody:
             self._place.free()
             self._place = None
 
+    def _stalled(self) -> InvalidRequest:
+        detail = f"expected the rest of the body, nothing came for {self._idle_seconds:g} s"
+        return InvalidRequest(detail, reason="BODY_STALLED")
+
     def _stop(self) -> None:
         """Let the wait for the next chunk end now."""
         if self._idle is not None and not self._idle.expired():
             self._idle.reschedule(0.0)
 
     async def drop(self) -> None:
+        """As `Body` says; nothing is kept, so it needs no place."""
+        self.close()
         left = _DROPPED
         with suppress(InvalidRequest, TimeoutError):
             async with asyncio.timeout(_DROPPING_SECONDS):
@@ -108,8 +119,7 @@ class RsgiBody:
             except TimeoutError:
                 if self._place is not None and self._place.too_slow:
                     raise too_slow(self._place) from None
-                detail = f"expected the rest of the body, nothing came for {self._idle_seconds:g} s"
-                raise InvalidRequest(detail, reason="BODY_STALLED") from None
+                raise self._stalled() from None
             finally:
                 self._idle = None
             if chunk:

@@ -75,9 +75,10 @@ def read_json(kind: type[Struct], request: Request) -> Struct:
 def check_keys(body: bytes, fields: Iterable[bytes]) -> None:
     """Raise `InvalidRequest` if an object of `body` has a key twice, of which decoding would take the last.
 
-    Bodies that name each of `fields` at most once pass unread.
+    Bodies without objects in them that name each of `fields` at most once pass unread.
     """
-    if b"\\u" in body or any(body.count(field) > 1 for field in fields):  # a key may be written with escapes
+    # a key may be written with escapes
+    if b"\\u" in body or body.count(b"{") > 1 or any(body.count(field) > 1 for field in fields):
         json.loads(body, parse_int=float, object_pairs_hook=_with_distinct_keys)
 
 
@@ -88,6 +89,9 @@ def _with_distinct_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
             raise InvalidRequest(f"the key {shown(name)} is repeated in one object", reason="INVALID_JSON")
         found[name] = value
     return found
+
+
+_DEEPEST = 16
 
 
 class _Constant(str):
@@ -131,7 +135,12 @@ def _unreadable_value(steps: tuple[str | int, ...], value: object) -> InvalidReq
 
 
 def _values(value: object, steps: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], object]]:
-    """Yield the names and values in `value`, at any depth, each with the steps of its place; no finite numbers."""
+    """Yield the names and values in `value`, each with the steps of its place; no finite numbers.
+
+    What is nested more deeply than any request has it is left out: each value would take as many steps as it is deep.
+    """
+    if len(steps) > _DEEPEST:
+        return
     if isinstance(value, dict):
         for name, item in cast("dict[str, object]", value).items():
             yield (*steps, name), name

@@ -61,7 +61,7 @@ def dataset_routes(datasets: Datasets, profiles: Profiles, places: UploadPlaces)
             for name in ("offset", "limit"):
                 if name in request.args:
                     raise InvalidRequest("all rows are sent as CSV; leave it out, or ask for JSON", pointer=name)
-            return Response(datasets.csv(dataset), mimetype="text/csv")
+            return Response(datasets.csv(dataset), content_type="text/csv; charset=utf-8")
         return json_response(
             _rows_json(datasets.rows(dataset, offset=whole_number("offset"), limit=whole_number("limit")))
         )

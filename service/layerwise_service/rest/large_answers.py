@@ -21,7 +21,8 @@ from layerwise_service.rest.room import Room
 LARGE = 2**18
 """Bytes of an answer; what is shorter is given to granian."""
 _AT_ONCE = 2**16  # bytes that are written without looking whether others have to be answered
-_OPEN_SECONDS, _BETWEEN_SECONDS = 5.0, 0.002  # until granian opens the pipe
+_OPEN_SECONDS, _BETWEEN_SECONDS = 2.0, 0.002  # until granian opens the pipe: it never does if the caller has gone
+_GRACE_SECONDS = 10.0  # the buffers of a connection hold so much that a slow reader lets nothing move for seconds
 
 
 class LargeAnswers:
@@ -31,7 +32,7 @@ class LargeAnswers:
     """
 
     def __init__(self, most_bytes: int, *, seconds: float) -> None:
-        self._room = Room(most_bytes, most_waiting=most_bytes)
+        self._room = Room(most_bytes, most_waiting=most_bytes, grace_seconds=_GRACE_SECONDS)
         self._seconds = seconds
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -53,7 +54,7 @@ class LargeAnswers:
             raise
 
         async def write() -> None:
-            try:
+            with suppress(BrokenPipeError, TimeoutError):  # the reader has gone
                 descriptor = await _opened(pipe)
                 shutil.rmtree(folder, ignore_errors=True)
                 try:
@@ -63,15 +64,15 @@ class LargeAnswers:
                         place.has(len(body) - len(left))
                 finally:
                     os.close(descriptor)
-            except (BrokenPipeError, TimeoutError):
-                pass  # the reader has gone
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-                place.free()
+
+        def end(sending: asyncio.Task[None]) -> None:  # also of one that is cut off before it begins
+            self._sending.discard(sending)
+            shutil.rmtree(folder, ignore_errors=True)
+            place.free()
 
         sending = asyncio.create_task(write())
         self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
+        sending.add_done_callback(end)
         protocol.response_file(status, headers, str(pipe))
 
 

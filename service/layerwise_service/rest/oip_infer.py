@@ -24,6 +24,7 @@ from layerwise_service.usecases.oip.tensors import BYTES, InputTensor, OutputTen
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """The header with the bytes of JSON before those of tensors."""
 _MOST_LENGTH = 18  # digits
+_DEEPEST = 32  # lists in lists in the data of a tensor
 
 
 class InferInput(msgspec.Struct):
@@ -197,12 +198,14 @@ def _floats(data: bytes) -> Sequence[float] | NDArray[np.float64] | None:
         return None
 
 
-def _flat(tensor: InferInput, values: list[object], kinds: tuple[type, ...]) -> Iterator[object]:
+def _flat(tensor: InferInput, values: list[object], kinds: tuple[type, ...], depth: int = 0) -> Iterator[object]:
+    if depth > _DEEPEST:
+        raise InvalidRequest(f"the data of input '{tensor.name[:64]}' is nested too deeply")
     for value in values:
         if type(value) in kinds:
             yield value
         elif isinstance(value, list):
-            yield from _flat(tensor, cast("list[object]", value), kinds)
+            yield from _flat(tensor, cast("list[object]", value), kinds, depth + 1)
         else:
             what = "true or false" if bool in kinds else "texts" if str in kinds else "numbers"
             what = "whole numbers" if kinds == (int,) else what

@@ -23,7 +23,7 @@ from layerwise_service.errors import ServiceError, Unavailable
 
 log = structlog.get_logger()
 
-_OPEN_SECONDS = 30.0  # until granian opens the pipe
+_OPEN_SECONDS = 2.0  # until granian opens the pipe: it never does if the caller has gone
 _BETWEEN_SECONDS = 0.002
 
 
@@ -75,12 +75,16 @@ class Piped:
     def _write(self, pipe: Path) -> None:
         try:
             with suppress(BrokenPipeError, TimeoutError), os.fdopen(_opened(pipe), "wb") as file:
+                shutil.rmtree(pipe.parent, ignore_errors=True)  # both ends are open
                 try:
                     for chunk in self._chunks:
                         file.write(chunk)
-                except ServiceError as error:  # nothing else tells the reader that this is not the end
-                    log.error("answer_broke_off", detail=str(error))
-                    file.write(f"\nthe answer breaks off here: {error}\n".encode())
+                except BrokenPipeError:
+                    raise
+                except Exception as error:
+                    said = error if isinstance(error, ServiceError) else "internal error; the service's log has more"
+                    log.error("answer_broke_off", detail=str(error), exc_info=None if said is error else error)
+                    file.write(f"\nthe answer breaks off here: {said}\n".encode())
         finally:
             shutil.rmtree(pipe.parent, ignore_errors=True)
             self._end()

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from layerwise_service.errors import Unavailable
 
 _LEAST_RATE = 2**16
-"""Bytes a second of a body that is received while another one waits for room."""
+"""Bytes a second of a body that is received while another one waits for room; of a large one they are more."""
+_LONGEST_SECONDS = 60.0
+"""In which a body is received at the least rate, if it is so large that it is more than that."""
 _GRACE_SECONDS, _LOOK_SECONDS = 2.0, 0.5
 
 
@@ -49,12 +51,13 @@ class Place:
 
     def end_if_slow(self) -> None:
         """Stop receiving the body if nothing came for some time, or less than should have since this was last asked."""
-        now = _now()
-        if self._end is None or now - self._seen_at < _GRACE_SECONDS:
+        now, grace = _now(), self._room.grace_seconds
+        if self._end is None or now - self._seen_at < grace:
             return
-        enough = self.arrived - self._seen >= _LEAST_RATE * (now - self._seen_at)
+        least = max(_LEAST_RATE, self.size / _LONGEST_SECONDS) * (now - self._seen_at)
+        enough = self.arrived - self._seen >= least
         self._seen, self._seen_at = self.arrived, now
-        if not enough or now - self._arrived_at > _GRACE_SECONDS:
+        if not enough or now - self._arrived_at > grace:
             self.too_slow = True
             self._end()
 
@@ -67,7 +70,9 @@ class Room:
     Answers have room in the same way: what is said here of arriving is then said of how far they are read.
     """
 
-    def __init__(self, size: int, *, most_waiting: int | None = None) -> None:
+    def __init__(self, size: int, *, most_waiting: int | None = None, grace_seconds: float = _GRACE_SECONDS) -> None:
+        """`grace_seconds` is how long nothing may come of a body while others wait."""
+        self.grace_seconds = grace_seconds
         self._free = size
         self._most_waiting = most_waiting
         self._held: set[Place] = set()
@@ -149,9 +154,10 @@ def _too_many(detail: str) -> Unavailable:
 
 def too_slow(place: Place) -> Unavailable:
     """Return the error for a body that came too slowly."""
+    wanted = f"{_LEAST_RATE} bytes a second, and within {_LONGEST_SECONDS:g} s"
     detail = (
         f"other large bodies wait, and of this one {place.arrived} bytes came, which is too slow; send fewer rows in a"
-        f" request, or send it again later: while others wait, a body must come at {_LEAST_RATE} bytes a second"
+        f" request, or send it again later: while others wait, a body must come at {wanted}"
     )
     return Unavailable(detail, reason="BODY_TOO_SLOW", retry_after=5)
 

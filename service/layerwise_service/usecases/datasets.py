@@ -138,7 +138,12 @@ class Datasets:
         table = self._artifacts.table(found)
         with reading_stored("dataset", found.id, "DATASET"):
             table.block(0, most_rows=1)  # what is lost is said before the first byte
-        return csv_of(found.columns, table.blocks())
+        return self._rows_of(found, csv_of(found.columns, table.blocks()))
+
+    def _rows_of(self, dataset: TableDataset, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the chunks, of which each is read when it is asked for. Raises `DataLoss`."""
+        with reading_stored("dataset", dataset.id, "DATASET"):
+            yield from chunks
 
     def _read_file(
         self, header: FileHeader, choices: ReadingChoices, path: Path, sha256: str, stopping: threading.Event

@@ -63,7 +63,14 @@ class FilePredictor:
         self._artifacts.open_table(dataset)  # is it undamaged?
         block = partial(self._artifacts.table_rows, dataset)
         return TablePrediction(
-            version, dataset.columns, dataset.rows, block, keep=request.keep, truth=truth, explain=request.explain
+            version,
+            dataset.columns,
+            dataset.rows,
+            block,
+            keep=request.keep,
+            truth=truth,
+            explain=request.explain,
+            doubts=dataset.doubts,
         )
 
     def predict_file(
@@ -87,7 +94,14 @@ class FilePredictor:
         try:
             with self._datasets.opened(chunks, choices, max_rows=most) as (table, stored):
                 return TablePrediction(
-                    found, table.columns, table.rows, stored.block, keep=keep, wanted=wanted, explain=explain
+                    found,
+                    table.columns,
+                    table.rows,
+                    stored.block,
+                    keep=keep,
+                    wanted=wanted,
+                    explain=explain,
+                    doubts=table.doubts,
                 ).whole()
         except TooLarge as error:
             if error.reason not in ("TOO_MANY_ROWS", "DATASET_TOO_LARGE"):

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from layerwise.checks import counted, shown
 from layerwise.errors import Place
-from layerwise.tables import Format, NumberFormat
+from layerwise.tables import Format, NumberFormat, TableWarning
+from layerwise.tables.doubt import Doubt
 from layerwise.tables.unusual import moved
 from layerwise.wording import did_you_mean
 from layerwise_service.domain.datasets import Table, rows_of
@@ -72,7 +73,7 @@ class TablePrediction:
 
     `block` returns the rows from a first one on, at most so many. The columns `keep` are returned with the
     predictions, and what `truth` reads; with `explain`, what each column contributes. `unused` are columns that the
-    version does not know. Raises `InvalidRequest`.
+    version does not know. `doubts` about the table as a whole are warnings of the first block. Raises `InvalidRequest`.
     """
 
     def __init__(
@@ -86,8 +87,12 @@ class TablePrediction:
         truth: TrueValues | None = None,
         wanted: Wanted = USUAL,
         explain: bool = False,
+        doubts: Sequence[Doubt] = (),
     ) -> None:
         self.version = version
+        self._doubts = [
+            TableWarning(each.reason, each.column or "", 0, 0, each.example, each.message) for each in doubts
+        ]
         self.rows = rows
         most = version.most_explained if explain else version.most_rows
         self._most = max(1, min(most, _MOST_OUTPUTS // version.network.architecture.outputs))
@@ -163,7 +168,8 @@ class TablePrediction:
     def _predicted(self, block: Table, start: int) -> PredictedRows:
         with self._placing(range(start, start + rows_of(block))):
             found = self.version.predict(self._inputs_in(block), at="", wanted=self._wanted, explain=self._explain)
-            prediction = replace(found, warnings=tuple(moved(found.warnings, start)))
+            doubts = () if start else self._doubts
+            prediction = replace(found, warnings=(*doubts, *moved(found.warnings, start)))
             if (explained := found.contributions) is not None and not self._formats:
                 prediction = replace(prediction, contributions=replace(explained, columns=tuple(self._inputs)))
             truth = None if self._truth is None else self._truth.read(block[self._truth.column.name])

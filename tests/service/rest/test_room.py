@@ -15,7 +15,6 @@ from layerwise_service.rest.room import Place, Room, too_slow
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(of_room, "_GRACE_SECONDS", 0.5)
     monkeypatch.setattr(of_room, "_LOOK_SECONDS", 0.1)
 
 
@@ -109,7 +108,7 @@ def test_one_that_no_longer_waits_keeps_nobody_behind_it(gone: str) -> None:
 
 def test_while_others_wait_a_slow_body_is_ended_and_a_quick_one_is_not() -> None:
     async def run() -> None:
-        room, ended = Room(10), list[str]()
+        room, ended = Room(10, grace_seconds=0.5), list[str]()
 
         def end(name: str) -> Callable[[], None]:
             return lambda: ended.append(name)
@@ -147,7 +146,7 @@ def test_while_others_wait_a_slow_body_is_ended_and_a_quick_one_is_not() -> None
 
 def test_bodies_of_which_nothing_came_for_long_make_room_at_once() -> None:
     async def run() -> None:
-        room = Room(10)
+        room = Room(10, grace_seconds=0.5)
         places: list[Place] = []
 
         def end() -> None:
@@ -173,5 +172,19 @@ def test_no_more_wait_than_may_wait() -> None:
             await room.place(1, nothing, seconds=20)
         held.free()
         (await first).free()
+
+    asyncio.run(run())
+
+
+def test_a_large_body_must_come_within_a_minute_while_others_wait() -> None:
+    async def run() -> None:
+        room, ended = Room(6_000_000_000, grace_seconds=0.5), list[str]()
+        large = await room.place(6_000_000_000, lambda: ended.append("large"), seconds=20)
+        waits = waiting(room, 1)
+        while not ended:
+            await asyncio.sleep(0.05)
+            large.has(large.arrived + 1_000_000)  # 20 MB a second; 100 are needed
+        large.free()
+        await waits
 
     asyncio.run(run())
