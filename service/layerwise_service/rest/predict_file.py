@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 from flask import Response, request
 
 from layerwise_service.errors import TooLarge
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.rest.answers import prediction_answer
+from layerwise_service.rest.arriving import SMALL
 from layerwise_service.rest.file_bodies import (
     UploadPlaces,
     body_size,
@@ -56,7 +58,7 @@ class FileRequests:
         options = options_of(request.args)
         wanted = options.wanted()
         keep = tuple(dict.fromkeys(request.args.getlist("keep")))
-        with self._places.taken():
+        with self._place():
             found = self._files.predict_file(
                 self._chunks(),
                 model=options.model,
@@ -70,6 +72,11 @@ class FileRequests:
         return flask_response(
             prediction_answer(found.prediction, accepted, wanted=wanted, kept=found.kept, extra=extra)
         )
+
+    def _place(self) -> AbstractContextManager[None]:
+        """Return a place for a body that still arrives; a small one is here already."""
+        size = request.content_length
+        return nullcontext() if size is not None and size <= SMALL else self._places.taken()
 
     def _chunks(self) -> Iterator[bytes]:
         """Yield the file of this request. Raises `TooLarge`, `InvalidRequest`."""

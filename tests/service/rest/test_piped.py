@@ -39,6 +39,7 @@ def test_an_answer_is_made_as_it_is_read_and_its_pipe_is_gone_afterwards() -> No
     with reader.path.open("rb") as pipe:
         assert len(pipe.read(2**16)) == 2**16
         assert len(made) < 10  # a pipe and buffers hold no more
+        wait_until(lambda: not reader.path.parent.exists())  # nothing is left, whatever ends the process
         assert len(pipe.read()) == 99 * 2**16
     assert closed.wait(20)
     wait_until(lambda: not reader.path.parent.exists())
@@ -76,13 +77,20 @@ def test_more_answers_than_there_are_threads_are_refused_until_one_is_read() -> 
     wait_until(next_may_come)
 
 
-def test_an_answer_that_breaks_off_says_so() -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DataLoss("the dataset is damaged"), "the dataset is damaged"),
+        (OSError(5, "Input/output error"), "internal error; the service's log has more"),
+    ],
+)
+def test_an_answer_that_breaks_off_says_so(error: Exception, said: str) -> None:
     reader: Any = Reader()
 
     def chunks() -> Iterator[bytes]:
         yield b"a,b\n1,2\n"
-        raise DataLoss("the dataset is damaged")
+        raise error
 
     Pipes(1).piped(chunks(), None).send(reader, 200, [])
     with reader.path.open("rb") as pipe:
-        assert pipe.read() == b"a,b\n1,2\n\nthe answer breaks off here: the dataset is damaged\n"
+        assert pipe.read() == f"a,b\n1,2\n\nthe answer breaks off here: {said}\n".encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from helpers.odd_tables import npz
-from helpers.published import publish_classifier
+from helpers.published import publish, publish_classifier
 from helpers.rest_clients import running_rest
 from layerwise import MLP, Architecture, BooleanFormat, DateFormat, Layer, NumberFormat, Plan, TableEncoder, fit
 from layerwise_service.settings import Settings
@@ -180,3 +181,71 @@ def test_a_body_of_another_type_is_refused_with_both_ways(rest: FlaskClient) -> 
 
     assert response.status_code == 415
     assert "-H 'Content-Type: application/json', or a table file with text/csv" in response.get_json()["detail"]
+
+
+@pytest.fixture(scope="module")
+def numbers(home: Settings, rest: FlaskClient) -> str:
+    """The name of a model that takes three columns of numbers in their order."""
+    network = MLP(Architecture(3, (Layer(1),)))
+    network.plan = Plan()
+    publish(home, "numbers", network, network.plan, labels=None)
+    return "numbers"
+
+
+def predicted(rest: FlaskClient, model: str, body: bytes, **more: Any) -> Any:
+    return rest.post(f"/predict?model={model}", data=body, content_type="text/csv", **more).json
+
+
+def test_what_the_file_as_a_whole_leaves_in_doubt_is_told_with_its_predictions(rest: FlaskClient, numbers: str) -> None:
+    def doubts(body: bytes) -> list[tuple[str, int]]:
+        return [(each["reason"], each["rows"]) for each in predicted(rest, numbers, body)["warnings"]]
+
+    assert doubts(b"5.1,3.5,1.4\n4.9,3.0,1.4\n6.3,3.3,6.0\n") == [("NO_HEADER", 0)]  # two predictions of three rows
+    assert ("LINES_SKIPPED", 0) in doubts(b"a,b,c\n1,2,3\n4,5,6\n,,\n")
+    assert "warnings" not in predicted(rest, numbers, b"a,b,c\n1,2,3\n4,5,6\n")
+
+
+def test_the_names_of_rows_that_r_writes_are_no_column_and_a_cell_too_many_is_a_fault(
+    rest: FlaskClient, numbers: str
+) -> None:
+    plain = predicted(rest, numbers, b"a,b,c\n1,2,3\n4,5,6\n")["predictions"]
+    for names in ("12", "xy", ("Mazda RX4", '"a"')):
+        found = predicted(rest, numbers, "a,b,c\n{},1,2,3\n{},4,5,6\n".format(*names).encode())
+        assert "WRONG_FEATURE_COUNT" in str(found) or found["predictions"] == plain
+    for rows in ("0,1,2,3\n0,4,5,6\n", "1,2,3,4\n", "0,5,0.2,0.1\n1,7,0.1,0.1\n", "1,2,3\n4,5,6,7\n"):
+        found = predicted(rest, numbers, f"a,b,c\n{rows}".encode())
+        assert (found["status"], found["reason"]) == (400, "BAD_LINE")
+        assert "expected 3 cells" in found["detail"]
+
+
+def test_csv_is_read_as_utf_8_by_any_client(rest: FlaskClient, numbers: str) -> None:
+    answer = rest.post(
+        "/predict?model=numbers", data=b"a,b,c\n1,2,3\n", content_type="text/csv", headers={"Accept": "text/csv"}
+    )
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+
+
+def test_an_array_cannot_hold_contributions_as_well(rest: FlaskClient, numbers: str) -> None:
+    answer = rest.post(
+        "/predict",
+        json={"model": numbers, "instances": [[1, 2, 3]], "explain": True},
+        headers={"Accept": "application/x-npy"},
+    )
+    assert (answer.status_code, "expected one output" in str(answer.json)) == (400, True)
+
+
+@pytest.mark.parametrize("row", ['{"size": "1", "size": "2"}', '{"size": "1"}, {"new": "ja", "day": "", "day": ""}'])
+def test_a_column_that_a_row_has_twice_is_refused(rest: FlaskClient, row: str) -> None:
+    body = f'{{"model": "sales", "instances": [{row}]}}'
+    answer = rest.post("/predict", data=body, content_type="application/json")
+    assert (answer.status_code, "is repeated in one object" in str(answer.json)) == (400, True)
+
+
+def test_values_that_are_nested_deeply_take_no_time(rest: FlaskClient) -> None:
+    depth = 900
+    values = ",".join(['""'] * 20_000)
+    body = f'{{"model": "sales", "instances": [[{"[" * depth}{values}{"]" * depth}],""]}}'
+    start = time.perf_counter()
+    answer = rest.post("/predict", data=body, content_type="application/json")
+    assert answer.status_code in (400, 413)
+    assert time.perf_counter() - start < 0.3  # it was 0.6 s, in the event loop
