@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from layerwise_service.rest.answers import NPY, prediction_answer
 from layerwise_service.rest.array_body import read_array
+from layerwise_service.rest.bodies import check_json_type
 from layerwise_service.rest.gateway import Route
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.predict_file import TABLE_TYPES, FileRequests
@@ -51,6 +52,7 @@ class Predict:
             return None
         if mime == NPY:
             return await self._predict_array(request)
+        check_json_type(request)  # before the query, which is that of other types
         request.query()
 
         async def answer(body: NumbersRequest | TableRequest) -> Answer:

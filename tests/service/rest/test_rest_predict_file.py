@@ -218,6 +218,14 @@ def test_the_names_of_rows_that_r_writes_are_no_column_and_a_cell_too_many_is_a_
         assert "expected 3 cells" in found["detail"]
 
 
+def test_a_file_that_curl_sends_without_its_type_is_told_the_type(rest: FlaskClient, numbers: str) -> None:
+    answer = rest.post(
+        "/predict?model=numbers", data=b"a,b,c\n1,2,3\n", content_type="application/x-www-form-urlencoded"
+    )
+    assert answer.status_code == 415
+    assert "a table file with text/csv" in answer.json["detail"]
+
+
 def test_csv_is_read_as_utf_8_by_any_client(rest: FlaskClient, numbers: str) -> None:
     answer = rest.post(
         "/predict?model=numbers", data=b"a,b,c\n1,2,3\n", content_type="text/csv", headers={"Accept": "text/csv"}
