@@ -300,6 +300,30 @@ def test_large_answers_that_nobody_reads_are_not_kept_and_make_room_for_others(
         wait_until(lambda: sum(memory_now(pid) for pid in service.rest_pids()) < before + 1_200)  # it was all of 4 GB
 
 
+def test_large_requests_whose_callers_have_gone_are_not_computed(service: Service, tmp_path: Path) -> None:
+    network = MLP(Architecture(3, (Layer(100),)), seed=0)
+    network.plan, network.labels = Plan(), tuple(f"class {number}" for number in range(100))
+    network.save(tmp_path / "left.npz")
+    with service.client() as client:
+        client.import_model("left", tmp_path / "left.npz")
+    host, port = service.rest.removeprefix("http://").split(":")
+    body = json.dumps({"model": "left", "instances": [[0.5, 1, 2]] * 19_000, "outputs": ["logits"]}).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    for _ in range(100):
+        with socket.create_connection((host, int(port)), timeout=60) as caller:
+            caller.sendall(f"{head}\r\n\r\n".encode() + body)
+
+    def cancelled() -> float:
+        connection = http.client.HTTPConnection(host, int(port), timeout=60)
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+        connection.close()
+        counts = [line for line in lines if line.startswith("layerwise_predict_errors_total")]
+        return sum(float(line.rpartition(" ")[2]) for line in counts if 'reason="CANCELLED"' in line)
+
+    wait_until(lambda: cancelled() > 80)  # what had begun is computed
+
+
 def test_idle_senders_do_not_hold_all_uploads(service: Service) -> None:
     with grpc.insecure_channel(service.rpc) as channel, service.client() as client:
         train = TrainingServiceStub(channel).Train

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # no
 from werkzeug.wsgi import FileWrapper
 
 from layerwise_service.process.step_threads import StepThreads
-from layerwise_service.rest.arriving import RsgiBody, stream_for_thread
+from layerwise_service.rest.arriving import SMALL, RsgiBody, stream_for_thread
 from layerwise_service.rest.gateway import Gateway, Sent
 from layerwise_service.rest.hosts import PROBES
 from layerwise_service.rest.large_answers import LARGE, LargeAnswers
@@ -31,6 +31,8 @@ from layerwise_service.rest.room import Room
 THREADS = 64
 """Of a process, for what Flask answers; and as many for what takes long in requests for predictions."""
 _PROBING_THREADS = 4
+_GONE = 499
+"""The status for a caller that has gone, as nginx has it. Nobody sees it."""
 _FILE = "layerwise.file"
 """The key of the file that is the answer, in the environment of WSGI."""
 
@@ -62,8 +64,9 @@ class Rsgi:
         version = "1.0" if scope.http_version == "1" else scope.http_version
         body = RsgiBody(protocol, self._room, idle_seconds=self._idle_seconds)
         request = self._gateway.request(scope.method, scope.path, scope.query_string, headers, body, version=version)
+        answering = self._gateway.answer(request, self._predicting)
         try:
-            answer = await self._gateway.answer(request, self._predicting)
+            answer = await (_while_there(protocol, answering) if (request.length or 0) > SMALL else answering)
         finally:
             body.close()
         if answer is not None:
@@ -127,6 +130,29 @@ class Rsgi:
             if close and not isinstance(content, Piped):
                 close()
         return status, headers, content
+
+
+async def _while_there(protocol: HTTPProtocol, answering: Coroutine[Any, Any, Sent | None]) -> Sent | None:
+    """Return the answer to a large request; if its caller goes away, it is cancelled as a call of gRPC is."""
+    asking = asyncio.current_task()
+    assert asking is not None
+    gone = asyncio.ensure_future(protocol.client_disconnect())
+
+    def cancel(gone: asyncio.Future[None]) -> None:
+        if not gone.cancelled():
+            asking.cancel()
+
+    gone.add_done_callback(cancel)
+    try:
+        return await answering
+    except asyncio.CancelledError:
+        if not gone.done():
+            raise
+        asking.uncancel()
+        return _GONE, [], b""
+    finally:
+        gone.remove_done_callback(cancel)
+        gone.cancel()
 
 
 class _File(FileWrapper):
