@@ -9,9 +9,9 @@ from collections.abc import Callable
 from layerwise_service.errors import Unavailable
 
 _LEAST_RATE = 2**16
-"""Bytes a second of a body that is received while another one waits for room; of a large one they are more."""
+"""Bytes a second that must come of a body while another one waits for room."""
 _LONGEST_SECONDS = 60.0
-"""In which a body is received at the least rate, if it is so large that it is more than that."""
+"""How long a body may take meanwhile; a large one must therefore come faster."""
 _GRACE_SECONDS, _LOOK_SECONDS = 2.0, 0.5
 
 
