@@ -44,12 +44,9 @@ class RsgiBody:
         """As `Body` says. Raises `Unavailable` if there is no room, or if it comes too slowly while others wait."""
         if length is not None and length <= SMALL:
             try:
-                async with asyncio.timeout(self._idle_seconds):
-                    return await self._protocol()
+                return await self._protocol()
             except ProtocolClosed:
                 return b""
-            except TimeoutError:
-                raise self._stalled() from None
         chunks: list[bytes] = []
         size = 0
         try:
@@ -77,10 +74,6 @@ class RsgiBody:
         if self._place is not None:
             self._place.free()
             self._place = None
-
-    def _stalled(self) -> InvalidRequest:
-        detail = f"expected the rest of the body, nothing came for {self._idle_seconds:g} s"
-        return InvalidRequest(detail, reason="BODY_STALLED")
 
     def _stop(self) -> None:
         """Let the wait for the next chunk end now."""
@@ -119,7 +112,8 @@ class RsgiBody:
             except TimeoutError:
                 if self._place is not None and self._place.too_slow:
                     raise too_slow(self._place) from None
-                raise self._stalled() from None
+                detail = f"expected the rest of the body, nothing came for {self._idle_seconds:g} s"
+                raise InvalidRequest(detail, reason="BODY_STALLED") from None
             finally:
                 self._idle = None
             if chunk:
