@@ -87,6 +87,12 @@ def running_service(
         process.stdout.close()
 
 
+def sessions_are_groups() -> bool:
+    """Return whether this system shares the processor between sessions, so that niceness counts in each alone."""
+    switch = Path("/proc/sys/kernel/sched_autogroup_enabled")
+    return switch.exists() and switch.read_text().strip() == "1"
+
+
 def children(parent: int) -> list[int]:
     """The processes that a process has started, whichever of its threads did."""
     try:
