@@ -267,19 +267,25 @@ def test_readers_that_stop_reading_rows_hold_nobody_up(service: Service, tmp_pat
         connection.close()
 
 
+def asking_for_21_mb(service: Service, folder: Path) -> tuple[bytes, bytes]:
+    """Import the model "wide" and return a body that asks it for the logits of 19,000 rows, and its request."""
+    wide = MLP(Architecture(3, (Layer(100),)), seed=0)
+    wide.plan, wide.labels = Plan(), tuple(f"class {number}" for number in range(100))
+    wide.save(folder / "wide.npz")
+    with service.client() as client:
+        client.import_model("wide", folder / "wide.npz")
+    body = json.dumps({"model": "wide", "instances": [[0.5, 1, 2]] * 19_000, "outputs": ["logits"]}).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    return body, f"{head}\r\n\r\n".encode() + body
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the memory of a process in /proc")
 def test_large_answers_that_nobody_reads_are_not_kept_and_make_room_for_others(
     service: Service, tmp_path: Path
 ) -> None:
     """Answers of 21 MB each, to 200 callers that read nothing of them; then one that reads its answer."""
-    wide = MLP(Architecture(3, (Layer(100),)), seed=0)
-    wide.plan, wide.labels = Plan(), tuple(f"class {number}" for number in range(100))
-    wide.save(tmp_path / "wide.npz")
-    with service.client() as client:
-        client.import_model("wide", tmp_path / "wide.npz")
     host, port = service.rest.removeprefix("http://").split(":")
-    body = json.dumps({"model": "wide", "instances": [[0.5, 1, 2]] * 19_000, "outputs": ["logits"]}).encode()
-    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    body, request = asking_for_21_mb(service, tmp_path)
     before = sum(memory_now(pid) for pid in service.rest_pids())
 
     def ask() -> int:
@@ -294,24 +300,18 @@ def test_large_answers_that_nobody_reads_are_not_kept_and_make_room_for_others(
         for _ in range(200):
             reader = stack.enter_context(socket.create_connection((host, int(port)), timeout=60))
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            reader.sendall(f"{head}\r\n\r\n".encode() + body)
+            reader.sendall(request)
 
         wait_until(lambda: ask() > 20_000_000)  # refused at first, with 503
         wait_until(lambda: sum(memory_now(pid) for pid in service.rest_pids()) < before + 1_200)  # it was all of 4 GB
 
 
 def test_large_requests_whose_callers_have_gone_are_not_computed(service: Service, tmp_path: Path) -> None:
-    network = MLP(Architecture(3, (Layer(100),)), seed=0)
-    network.plan, network.labels = Plan(), tuple(f"class {number}" for number in range(100))
-    network.save(tmp_path / "left.npz")
-    with service.client() as client:
-        client.import_model("left", tmp_path / "left.npz")
     host, port = service.rest.removeprefix("http://").split(":")
-    body = json.dumps({"model": "left", "instances": [[0.5, 1, 2]] * 19_000, "outputs": ["logits"]}).encode()
-    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    _, request = asking_for_21_mb(service, tmp_path)
     for _ in range(100):
         with socket.create_connection((host, int(port)), timeout=60) as caller:
-            caller.sendall(f"{head}\r\n\r\n".encode() + body)
+            caller.sendall(request)
 
     def cancelled() -> float:
         connection = http.client.HTTPConnection(host, int(port), timeout=60)

@@ -33,9 +33,9 @@ class BodyQueue:
 
     def turn_for(self, size: int, *, packed: bool) -> AbstractContextManager[None]:
         """Return the turn of a body; a small one waits for nothing, a packed one may be as large as any."""
-        if packed:
-            return self.turn(self._most_bytes)
-        return self.turn(size) if size > _LARGE else _NO_TURN
+        if not may_wait(size, packed=packed):
+            return _NO_TURN
+        return self.turn(self._most_bytes if packed else size)
 
     @contextmanager
     def turn(self, size: int) -> Generator[None]:
