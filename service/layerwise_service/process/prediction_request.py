@@ -49,9 +49,9 @@ class PredictionRequest:
         self._ended = False
         self._token: Token[PredictionRequest] | None = None
 
-    def found(self, model: str, version: int) -> None:
-        """Note which version is to predict."""
-        self.version = model, str(version)
+    def found(self, model: str, version: int | None = None) -> None:
+        """Note which version is to predict; None: it cannot, but the model is known."""
+        self.version = model, "" if version is None else str(version)
 
     def limit(self, seconds: float) -> None:
         """Note that the caller waits for `seconds` from now at most."""

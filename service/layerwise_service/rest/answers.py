@@ -19,6 +19,7 @@ from layerwise_service.domain.table_datasets import Cell, as_text
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rest.messages import JSON, Answer
 from layerwise_service.rest.responses import json_bytes
+from layerwise_service.rest.row_requests import warnings_of
 from layerwise_service.usecases.outputs import PREDICTIONS, PROBABILITIES, USUAL, Prediction, Wanted
 
 CSV, NPY = "text/csv", "application/x-npy"
@@ -43,9 +44,7 @@ def prediction_answer(
         return Answer(json_bytes({**_fields(prediction, wanted), **(extra or {})}))
     headers = (("X-Layerwise-Warnings", str(len(prediction.warnings))),)
     if form == CSV:
-        return Answer(
-            _csv(prediction, wanted, kept or {}).encode(), content_type=f"{CSV}; charset=utf-8", headers=headers
-        )
+        return Answer(_csv(prediction, wanted, kept or {}).encode(), content_type=_CSV_TYPE, headers=headers)
     of = ("X-Layerwise-Model", prediction.model), ("X-Layerwise-Version", str(prediction.version))
     return Answer(_npy(prediction, wanted), content_type=NPY, headers=(*of, *headers))
 
@@ -73,9 +72,7 @@ def _fields(prediction: Prediction, wanted: Wanted) -> dict[str, object]:
         answer["classes"] = prediction.classes
     if (explained := prediction.contributions) is not None:
         answer["contributions"] = {field.name: getattr(explained, field.name) for field in fields(explained)}
-    if prediction.warnings:
-        answer["warnings"] = prediction.warnings
-    return answer
+    return answer | warnings_of(prediction)
 
 
 def _npy(prediction: Prediction, wanted: Wanted) -> bytes:

@@ -19,8 +19,8 @@ from layerwise_service.rest.gateway import Route
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.operations import answer, errors, post, problems, struct_schemas
 from layerwise_service.rest.responses import error_headers, json_bytes
-from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of, written
-from layerwise_service.rest.schemas import list_of, object_of, ref
+from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of, warnings_of, written
+from layerwise_service.rest.schemas import list_of, object_of, ref, with_warnings
 from layerwise_service.rest.sent_rows import Sent
 from layerwise_service.usecases.outputs import Prediction
 
@@ -132,7 +132,7 @@ class Mlflow:
 
 
 def _answer(found: Prediction, name: str) -> Answer:
-    return Answer(json_bytes({"predictions": _predictions(found, name)}))
+    return Answer(json_bytes({"predictions": _predictions(found, name), **warnings_of(found)}))
 
 
 def _rows(body: InvokeNumbers | Invoke) -> Sent:
@@ -171,7 +171,7 @@ def _predictions(found: Prediction, name: str) -> Any:
 
 def _paths() -> Iterable[tuple[str, dict[str, Any]]]:
     error = object_of({"error_code": {"type": "string"}, "message": {"type": "string"}})
-    predictions = {"200": answer("A prediction for each row", object_of({"predictions": list_of({})}))}
+    predictions = {"200": answer("A prediction for each row", with_warnings({"predictions": list_of({})}))}
     failures = errors(error, 400, 404, 409, 413, 415, 422, 503)
     failures["404"]["content"] |= problems(404)["404"]["content"]  # a name with a colon is no address of a dialect
     example = {"dataframe_split": {"data": [[5.1, 3.5, 1.4, 0.2]]}}

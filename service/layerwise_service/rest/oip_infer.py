@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -93,8 +94,12 @@ def write_infer_answer(answer: InferAnswer, asked: AskedInference) -> Answer:
         else:
             found["data"] = _values(tensor)
         outputs.append(found)
-    named = {"id": asked.id} if asked.id else {}
-    message = {"model_name": answer.model, "model_version": str(answer.version), **named, "outputs": outputs}
+    message: dict[str, Any] = {"model_name": answer.model, "model_version": str(answer.version)}
+    if asked.id:
+        message["id"] = asked.id
+    if parameters := answer.parameters:
+        message["parameters"] = parameters
+    message["outputs"] = outputs
     header = orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY)
     if not parts:
         return Answer(header)
@@ -204,6 +209,8 @@ def _flat(tensor: InferInput, values: list[object], kinds: tuple[type, ...], dep
     for value in values:
         if type(value) in kinds:
             yield value
+        elif value is None and tensor.datatype == "FP64":  # a number of a table that is missing
+            yield math.nan
         elif isinstance(value, list):
             yield from _flat(tensor, cast("list[object]", value), kinds, depth + 1)
         else:

@@ -165,6 +165,11 @@ def _with_matrix(data: bytes, form: Form, within: Callable[[int, int], bool]) ->
     return None
 
 
+def warnings_of(prediction: Prediction) -> dict[str, Any]:
+    """Return the field of an answer in JSON that tells what is unusual about the rows; none, if nothing is."""
+    return {"warnings": prediction.warnings} if prediction.warnings else {}
+
+
 def outputs_of(prediction: Prediction) -> dict[str, Any]:
     """Return the outputs of a prediction by their names in the Open Inference Protocol.
 

@@ -47,6 +47,11 @@ def object_of(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> 
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
+def with_warnings(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an answer that may tell what is unusual about the rows."""
+    return object_of(properties | {"warnings": list_of(ref("TableWarning"))}, optional=("warnings",))
+
+
 _TOP_CLASS = object_of({"class": LABEL, "probability": NUMBER, "score": NUMBER}, optional=("probability", "score"))
 CELL = {"type": ["number", "string", "boolean", "null"]}
 ANY = {"type": ["object", "array", "string", "number", "boolean", "null"]}

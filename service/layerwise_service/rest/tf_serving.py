@@ -19,8 +19,8 @@ from layerwise_service.rest.gateway import Route
 from layerwise_service.rest.messages import Answer, Request
 from layerwise_service.rest.operations import answer, errors, parameters_of, post, struct_schemas
 from layerwise_service.rest.responses import error_headers, json_bytes
-from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of, written
-from layerwise_service.rest.schemas import list_of, object_of, ref
+from layerwise_service.rest.row_requests import Form, RowRequests, outputs_of, warnings_of, written
+from layerwise_service.rest.schemas import list_of, object_of, ref, with_warnings
 from layerwise_service.rest.sent_rows import Sent
 from layerwise_service.stores.version_store import ModelUnloaded
 from layerwise_service.usecases.oip.signature import LABEL, LOGITS, OUTPUT, TensorSpec, signature_of
@@ -188,18 +188,19 @@ def _predicted(found: Prediction, name: str, field: str) -> Answer:
     values = outputs[name]
     if name == OUTPUT and values.ndim == 1:
         values = values[:, np.newaxis]
-    return _answer({field: values})
+    return _answer({field: values, **warnings_of(found)})
 
 
 def _values(found: Prediction) -> Answer:
-    return _answer({"results": found.predictions})
+    return _answer({"results": found.predictions, **warnings_of(found)})
 
 
 def _classified(found: Prediction) -> Answer:
     assert found.classes is not None
     assert found.probabilities is not None
     labels = [str(label).lower() if isinstance(label, bool) else str(label) for label in found.classes]
-    return _answer({"results": [[*zip(labels, scores, strict=True)] for scores in found.probabilities]})
+    results = [[*zip(labels, scores, strict=True)] for scores in found.probabilities]
+    return _answer({"results": results, **warnings_of(found)})
 
 
 def _rows(body: PredictNumbers | PredictAny) -> Sent:
@@ -245,9 +246,9 @@ _ANYTHING: dict[str, Any] = {}
 def _documented(pattern: str, verb: str) -> dict[str, Any]:
     """Return the operation of an address that predicts."""
     key = "results" if verb != "predict" else "predictions"
-    values = object_of({key: list_of(_ANYTHING)})
+    values = with_warnings({key: list_of(_ANYTHING)})
     if verb == "predict":
-        values = {"oneOf": [values, object_of({"outputs": list_of(_ANYTHING)})]}
+        values = {"oneOf": [values, with_warnings({"outputs": list_of(_ANYTHING)})]}
     responses = {"200": answer("A prediction for each row", values)} | errors(_ERROR, 400, 404, 413, 415, 422, 503)
     body = ref("PredictAny" if verb == "predict" else "Examples")
     example = {"instances": [[5.1, 3.5, 1.4, 0.2]]} if verb == "predict" else {"examples": [{"sepal_length": 5.1}]}

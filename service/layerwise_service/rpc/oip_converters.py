@@ -55,6 +55,7 @@ def write_infer_answer(answer: InferAnswer, request: oip.ModelInferRequest) -> o
         model_name=answer.model,
         model_version=str(answer.version),
         id=request.id,
+        parameters={name: oip.InferParameter(string_param=text) for name, text in answer.parameters.items()},
         outputs=[
             oip.ModelInferResponse.InferOutputTensor(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
             for tensor in answer.outputs

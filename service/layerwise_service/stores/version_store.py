@@ -42,6 +42,7 @@ class VersionNotFound(NotFound):
     reason = "VERSION_NOT_FOUND"
 
     def __init__(self, model: Model | ServedModel, version: str | int, *, deleted: Collection[int] = ()) -> None:
+        self.model = model.name
         known = f"; the newest version is {model.latest}"
         if 0 < len(model.aliases) <= _FEW:
             known += f", the aliases are {', '.join(model.aliases)}"
@@ -58,6 +59,7 @@ class ModelUnloaded(NotFound):
     reason = "MODEL_UNLOADED"
 
     def __init__(self, name: str) -> None:
+        self.model = name
         detail = f"{name} was unloaded: load it by RepositoryModelLoad, or POST /v2/repository/models/{name}/load"
         super().__init__(detail, pointer="model")
 

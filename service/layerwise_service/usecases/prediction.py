@@ -9,6 +9,7 @@ from layerwise_service.domain.models import Signature, SignatureColumn
 from layerwise_service.process.counts import COUNTS, LOADED, WAITING
 from layerwise_service.process.prediction_request import current_request
 from layerwise_service.process.threads import in_thread
+from layerwise_service.stores.version_store import ModelUnloaded, VersionNotFound
 from layerwise_service.usecases.batching import Batches
 from layerwise_service.usecases.loaded_models import LoadedModel, LoadedModels
 from layerwise_service.usecases.loaded_version import LoadedVersion, Rows
@@ -52,7 +53,11 @@ class VersionPredictor:
 
         Raises what `resolve` raises, and `DataLoss`.
         """
-        target = self.resolver.resolve(model, version)
+        try:
+            target = self.resolver.resolve(model, version)
+        except (ModelUnloaded, VersionNotFound) as error:
+            current_request().found(error.model)
+            raise
         current_request().found(target.model, target.version)
         return self._loaded(target, self._models.get(target.artifact))
 

@@ -104,6 +104,17 @@ def test_an_inference_that_is_refused_counts_for_the_version_that_was_found(rest
     assert nowhere[series("layerwise_predict_errors_total", **NOBODY, reason="MODEL_NOT_FOUND")] == 1
 
 
+def test_a_version_that_is_not_there_and_a_model_that_is_unloaded_count_for_the_model(rest: FlaskClient) -> None:
+    body = WAYS[0].body(GOOD).replace(b"{", b'{"version": 7, ', 1)
+    found = grown(rest, lambda: post(rest, "/predict", body))
+    assert found[series("layerwise_predict_errors_total", model="xor", version="", reason="VERSION_NOT_FOUND")] == 1
+
+    assert post(rest, "/v2/repository/models/xor/unload", b"") == 200
+    found = grown(rest, lambda: post(rest, "/predict", WAYS[0].body(GOOD)))
+    assert post(rest, "/v2/repository/models/xor/load", b"") == 200
+    assert found[series("layerwise_predict_errors_total", model="xor", version="", reason="MODEL_UNLOADED")] == 1
+
+
 def test_metrics_have_the_names_types_and_labels_of_tritons(rest: FlaskClient) -> None:
     post(rest, "/predict", WAYS[0].body(GOOD))
 

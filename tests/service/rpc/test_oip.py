@@ -346,11 +346,14 @@ def test_a_table_is_one_tensor_for_each_column(of_a_table: Any) -> None:
     whole = of_a_table.ModelInfer(asked(("FP64", np.array([3.0, 2.0]).tobytes())), timeout=10)
     flat = of_a_table.ModelInfer(asked(("INT32", np.array([3, 2], "<i4").tobytes()), (2,)), timeout=10)
     gap = of_a_table.ModelInfer(asked(("FP64", np.array([3.0, np.nan]).tobytes())), timeout=10)
+    far = of_a_table.ModelInfer(asked(("FP64", np.array([3.0, 900.0]).tobytes())), timeout=10)
 
     assert values(whole)["probabilities"].shape == (2, 2)
     assert flat.raw_output_contents == whole.raw_output_contents
     np.testing.assert_array_equal(values(gap)["probabilities"][0], values(whole)["probabilities"][0])
     assert (values(gap)["probabilities"][1] != values(whole)["probabilities"][1]).any()
+    assert dict(whole.parameters) == {}
+    assert far.parameters["warnings"].string_param.startswith("age: ")
 
 
 def test_errors_about_a_table_name_the_tensor(of_a_table: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from layerwise.tables.unusual import TableWarning
 from layerwise_service.domain.datasets import AnyColumns
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.process.overflow import overflowing
@@ -17,7 +18,7 @@ from layerwise_service.process.threads import in_thread_if_many
 from layerwise_service.usecases.loaded_version import LoadedVersion
 from layerwise_service.usecases.oip.signature import LABEL, LOGITS, OUTPUT, PROBABILITIES, Signature, signature_of
 from layerwise_service.usecases.oip.tensors import BYTES, DTYPES, InputTensor, OutputTensor, shown_shape
-from layerwise_service.usecases.outputs import Wanted
+from layerwise_service.usecases.outputs import Prediction, Wanted
 from layerwise_service.usecases.prediction import VersionPredictor
 
 
@@ -41,11 +42,18 @@ class InferRequest:
 
 @dataclass(frozen=True, slots=True)
 class InferAnswer:
-    """The outputs of a version, in the order in which they were asked for."""
+    """The outputs of a version, in the order in which they were asked for, and what is unusual about the rows."""
 
     model: str
     version: int
     outputs: Sequence[OutputTensor]
+    warnings: Sequence[TableWarning] = ()
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of the answer: the text of all warnings, a line for each, if there are any."""
+        lines = [f"{warning.column}: {warning.message}" for warning in self.warnings]
+        return {"warnings": "\n".join(lines)} if lines else {}
 
     @property
     def values(self) -> int:
@@ -66,13 +74,17 @@ class Inference:
         _check_names(signature, version, request)
         wanted = request.outputs or [RequestedOutput(name) for name in signature.output_names]
         rows = _columns(signature, request.inputs) if signature.is_table else _numbers(signature, request.inputs[0])
-        values = await _values(version, rows, {output.name for output in wanted})
+        names = {output.name for output in wanted}
+        chosen = Wanted(probabilities=PROBABILITIES in names, logits=LOGITS in names)
+        found = await version.predict_soon(rows, at="inputs", wanted=chosen)
+        values = _values(found)
 
         def tensors() -> list[OutputTensor]:
             return [_output(signature, output, values[output.name]) for output in wanted]
 
         count = sum(values[output.name].size for output in wanted)
-        return InferAnswer(version.model, version.version, await in_thread_if_many(count, tensors))
+        outputs = await in_thread_if_many(count, tensors)
+        return InferAnswer(version.model, version.version, outputs, found.warnings)
 
     def version(self, model: str, version: str) -> LoadedVersion:
         """Return a version by its number, an alias, or "" for the latest. Raises `NotFound`."""
@@ -149,9 +161,8 @@ def _columns(signature: Signature, tensors: Sequence[InputTensor]) -> AnyColumns
     return found
 
 
-async def _values(version: LoadedVersion, rows: NDArray[np.float32] | AnyColumns, names: set[str]) -> dict[str, Any]:
-    wanted = Wanted(probabilities=PROBABILITIES in names, logits=LOGITS in names)
-    found = await version.predict_soon(rows, at="inputs", wanted=wanted)
+def _values(found: Prediction) -> dict[str, Any]:
+    """Return the values of the outputs that were computed, by the names of their tensors."""
     predictions = found.predictions.reshape(len(found.predictions), -1)
     return {PROBABILITIES: found.probabilities, LABEL: predictions, OUTPUT: predictions, LOGITS: found.logits}
 
