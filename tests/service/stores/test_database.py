@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -16,6 +16,7 @@ from layerwise_service.domain.datasets import Dataset, Shape
 from layerwise_service.domain.jobs import NewJob
 from layerwise_service.errors import DatabaseUnusable, DataLoss, InvalidRequest, Unavailable
 from layerwise_service.stores import database as database_module
+from layerwise_service.stores import migrations
 from layerwise_service.stores.alias_store import AliasStore
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_store import JobStore
@@ -71,13 +72,31 @@ def test_the_write_ahead_log_is_used_only_without_its_reset_race(version: tuple[
     assert wal_is_safe(version) is safe
 
 
-def test_the_migrations_lead_to_the_schema(path: Path) -> None:
-    database = open_at(path)
+def test_the_migrations_lead_to_the_schema_and_to_the_rows_that_a_new_database_has(tmp_path: Path) -> None:
+    new, migrated = open_at(tmp_path / "new.db"), database_at(HEAD, tmp_path / "migrated.db")
 
+    assert outline(migrated) == outline(new)
+    with migrated.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def outline(database: Database) -> dict[str, Any]:
+    """Return what each table is and holds, whatever the order of its columns."""
+    found: dict[str, Any] = {}
     with database.read() as connection:
-        difference = compare_metadata(MigrationContext.configure(connection), metadata)
-
-    assert difference == []
+        inspector = sa.inspect(connection)
+        for table in inspector.get_table_names():
+            columns = sorted(inspector.get_columns(table), key=lambda column: column["name"])
+            names = ", ".join(f'"{column["name"]}"' for column in columns)
+            found[table] = {
+                "columns": [{**column, "type": str(column["type"])} for column in columns],
+                "key": inspector.get_pk_constraint(table),
+                "foreign": sorted(inspector.get_foreign_keys(table), key=str),
+                "unique": sorted(inspector.get_unique_constraints(table), key=str),
+                "indexes": sorted(inspector.get_indexes(table), key=str),
+                "rows": connection.exec_driver_sql(f"SELECT {names} FROM {table}").fetchall(),
+            }
+    return found
 
 
 def older_database(path: Path) -> Database:
@@ -217,21 +236,21 @@ def test_eight_threads_may_open_a_new_database_at_once(path: Path) -> None:
         assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == HEAD
 
 
-def test_an_unfinished_migration_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = Database(f"sqlite:///{path}", create=True)
-    upgrade = command.upgrade
+@pytest.mark.parametrize("step", ["_create", "_upgrade"])
+def test_an_unfinished_migration_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    database = Database(f"sqlite:///{path}", create=True) if step == "_create" else database_at("0003", path)
+    before, whole = outline(database), getattr(migrations, step)
 
-    def cut_short(*arguments: object) -> None:
-        upgrade(*arguments)  # type: ignore[arg-type]
+    def cut_short(connection: sa.Connection) -> None:
+        whole(connection)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "upgrade", cut_short)
+    monkeypatch.setattr(migrations, step, cut_short)
     with pytest.raises(KeyboardInterrupt):
         migrate(database)
     monkeypatch.undo()
 
-    with database.read() as connection:
-        assert sa.inspect(connection).get_table_names() == []
+    assert outline(database) == before
     migrate(database)
     assert pragma(database, "integrity_check") == "ok"
 

@@ -1,4 +1,4 @@
-"""Migrations of the database to the schema of this release."""
+"""The schema of this release: made at once in a new database, by migrations in one of an older release."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ import sqlalchemy as sa
 
 from layerwise_service.errors import DatabaseUnusable
 from layerwise_service.stores.database import Database
+from layerwise_service.stores.schema import metadata, registry
 
 HEAD = "0016"
+_REVISION = sa.Table(  # as Alembic makes it
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 
 def migrate(database: Database) -> None:
-    """Apply the missing migrations, all or none.
+    """Make the schema of this release, or apply the missing migrations, all or none.
 
     Several processes may call it at the same time: one migrates, the others wait for it.
     """
     if _revision(database) == HEAD:
         return
-    from alembic import command  # noqa: PLC0415 - slow to load, and rarely needed
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.set_main_option("path_separator", "os")
     with database.alone("migrating"):
         if (revision := _revision(database)) == HEAD:
             return
@@ -33,13 +34,33 @@ def migrate(database: Database) -> None:
                 f"the database has schema {revision}, newer than this release's ({HEAD}): use a newer Layerwise"
             )
         with database.write() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, HEAD)
+            if revision is None:
+                _create(connection)
+            else:
+                _upgrade(connection)
+
+
+def _create(connection: sa.Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(sa.insert(registry).values(id=1, revision=0))
+    _REVISION.create(connection)
+    connection.execute(sa.insert(_REVISION).values(version_num=HEAD))
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - slow to load, and rarely needed
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD)
 
 
 def _revision(database: Database) -> str | None:
     with database.read() as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
             return None
-        revision: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        revision: str | None = connection.scalar(sa.select(_REVISION))
         return revision
