@@ -95,8 +95,9 @@ serve: .venv/.run  ## the service at its usual addresses, until Ctrl-C
 	@$(BIN)/layerwise serve
 
 TESTS ?=
-PYTEST := pytest --numprocesses auto --maxprocesses 4 --dist loadfile
-test: .venv/.dev .venv-proto/.made  ## the tests, four minutes on two cores; TESTS=tests/core for a part
+# One process more than there are cores, at most five: many tests wait for a while.
+PYTEST := pytest --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 5 --dist loadfile
+test: .venv/.dev .venv-proto/.made  ## the tests, five minutes on two cores; TESTS=tests/core for a part
 	@$(BIN)/python -m $(PYTEST) $(TESTS)
 
 test-lowest: .venv-lowest/.made  ## the tests on the lowest versions allowed; TESTS for a part

@@ -24,8 +24,10 @@ from layerwise.tables.format import Format
 from layerwise.tables.formats import BooleanFormat, CategoryFormat, DateFormat, NumberFormat, TextFormat
 from layerwise.tables.inference import infer_format
 from layerwise_service.errors import InvalidRequest, TooLarge
+from layerwise_service.reading import cell_sql
 from layerwise_service.reading.cell_sql import GROUP
 from layerwise_service.reading.choices import ReadingChoices
+from layerwise_service.reading.counting import TOGETHER
 from layerwise_service.reading.exchange import ReadingLimits
 from layerwise_service.reading.read_file import read_file
 from layerwise_service.reading.table_file import TableFile
@@ -195,13 +197,15 @@ def test_empty_rows_at_the_end_are_left_out_which_is_said(
     assert [doubt.message for doubt in table.schema.doubts if doubt.reason == "LINES_SKIPPED"] == said
 
 
-def test_empty_rows_at_the_end_of_a_wide_table_are_left_out(upload: Upload) -> None:
-    names = ",".join(f"c{i}" for i in range(GROUP + 1))
-    row = "," * GROUP
+def test_empty_rows_at_the_end_of_a_wide_table_are_left_out(upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    group = 3 * TOGETHER
+    monkeypatch.setattr(cell_sql, "GROUP", group)
+    names = ",".join(f"c{i}" for i in range(group + 1))
+    row = "," * group
     with TableFile(upload(f"{names}\n{row}1\n{row}\n".encode()), max_bytes=MANY) as table:
         (block,) = table.blocks()
 
-    assert [len(block["c0"]), block[f"c{GROUP}"].tolist()] == [1, [1.0]]
+    assert [len(block["c0"]), block[f"c{group}"].tolist()] == [1, [1.0]]
 
 
 def test_rows_come_in_blocks_in_the_order_of_the_file(upload: Upload) -> None:

@@ -10,6 +10,7 @@ import grpc
 import pytest
 import sqlalchemy as sa
 
+from helpers.databases import database_at
 from helpers.rpc_requests import error_of
 from layerwise import MLP, Architecture, DateParts, Layer, TableEncoder
 from layerwise_proto.v1 import models_pb2, training_pb2
@@ -24,11 +25,10 @@ from layerwise_service.domain.specs import check_manifest
 from layerwise_service.errors import InvalidRequest, TooLarge
 from layerwise_service.rpc.converters import write_job_summary
 from layerwise_service.settings import Settings
-from layerwise_service.stores import migrations
-from layerwise_service.stores.database import Database
 from layerwise_service.stores.encoder_store import EncoderStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import NewVersion
+from layerwise_service.stores.migrations import migrate
 from layerwise_service.stores.pending import Artifact, PendingArtifacts
 from layerwise_service.stores.version_store import VersionStore
 from layerwise_service.wiring import Stores
@@ -252,15 +252,11 @@ def test_what_passes_the_check_of_a_model_file_can_be_saved(tmp_path: Path) -> N
     model.save(tmp_path / "m.npz")
 
 
-def test_the_encoders_of_an_older_database_move_into_tables_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_encoders_of_an_older_database_move_into_tables_of_their_own(tmp_path: Path) -> None:
     rows = {"carrier": ["AA", "DL", None, "AA"], "distance": [1.0, None, 3.0, 4.0], "at": ["2013-01-01"] * 4}
     refuses = TableEncoder({"at": DateParts(missing="error")})
     encoders = [refuses.fit(rows).to_json(), form(columns=2)]  # type: ignore[arg-type]
-    database = Database(f"sqlite:///{tmp_path / 'old.db'}", create=True)
-    monkeypatch.setattr(migrations, "HEAD", "0006")
-    migrations.migrate(database)
+    database = database_at("0006", tmp_path / "old.db")
     schema = sa.MetaData()
     schema.reflect(database.engine)
     datasets, jobs, versions = (schema.tables[name] for name in ("datasets", "jobs", "model_versions"))
@@ -282,9 +278,7 @@ def test_the_encoders_of_an_older_database_move_into_tables_of_their_own(
             connection.execute(sa.insert(jobs).values(job | row))
             version = {"model": "m", "number": number, "job": f"j{number}", "sha256": "f" * 64, "size_bytes": 1}
             connection.execute(sa.insert(versions).values(version | {"metrics": {}, "parameters": 1} | row))
-    monkeypatch.undo()
-
-    migrations.migrate(database)
+    migrate(database)
 
     store = EncoderStore(database)
     assert [store.load(f"j{number}") for number in (1, 2, 3)] == [*encoders, None]
