@@ -97,6 +97,11 @@ REST_MEANT = [
     ),
     Meant("a slash at the end is forgiven", ("metadata of the *, with a slash",), ("status 200, not 404",)),
     Meant("we warn of a category that the training did not have", ("a text beyond ASCII",), ("*parameters is new",)),
+    Meant(
+        "a table may lack a number, which JSON cannot say otherwise",
+        ("null among a column of numbers",),
+        ("status 200, not 500",),
+    ),
     Meant("KServe lists models there", ("the list of models",), ("status 200, not 404",)),
     Meant("HEAD is GET without a body", ("HEAD the metadata of the server",), ("status 200, not 405",)),
     Meant(

@@ -68,6 +68,7 @@ MODEL_CASES = [
     table("columns of unequal length", SIZE, COLOUR, column("fresh", "BOOL", True)),
     table("a number among texts", SIZE, column("colour", "BYTES", "red", 1), FRESH),
     table("null among texts", SIZE, column("colour", "BYTES", "red", None), FRESH),
+    table("null among a column of numbers", column("size", "FP64", 1.5, None), COLOUR, FRESH),
     table("a text among numbers", column("size", "FP64", 1.5, "2"), COLOUR, FRESH),
     table("a number among booleans", SIZE, COLOUR, column("fresh", "BOOL", True, 1)),
     table("a text beyond ASCII", SIZE, column("colour", "BYTES", "röt", "\0"), FRESH),
