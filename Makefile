@@ -129,8 +129,9 @@ test-faults: .venv/.dev  ## kills, full disks, floods, memory; some minutes
 	@$(BIN)/python -m pytest tests/faults
 
 # The memory of the serving processes under some thousand requests of 8 MB, from eight callers at once.
-soak: .venv/.dev  ## the memory of the serving processes under load; an hour
+soak: .venv/.dev  ## an hour of mixed traffic, and the memory of the serving processes after many large requests
 	@LAYERWISE_SOAK=170 LAYERWISE_SOAK_BYTES=8000000 $(BIN)/python -m pytest --timeout 7200 tests/faults/test_memory.py
+	@LAYERWISE_SOAK_SECONDS=3600 $(BIN)/python -m pytest --timeout 7200 --log-cli-level INFO tests/soak
 
 # TRITON serves what `python -m helpers.triton.served FOLDER` writes, started with --model-control-mode=explicit
 # --load-model='*' --model-repository=FOLDER.
