@@ -108,7 +108,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     lease_seconds: Seconds = 10.0
     """How long a worker may be silent before its job is given to another."""
     max_lost_workers: Count = 3
-    """How many times a job may lose its worker before it fails."""
+    """How many times a job may lose its worker before it fails, since its last checkpoint."""
+    checkpoint_seconds: Seconds = 10.0
+    """How often the state of a training is stored, from which it goes on if its worker ends; more rarely if that would
+    take more than a fiftieth of the time."""
     refresh_seconds: Seconds = 0.2
     """How often serving processes check for new versions, in seconds."""
     stop_seconds: Seconds = 8.0

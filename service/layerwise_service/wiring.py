@@ -67,6 +67,7 @@ class Stores:
         """Remove the files that nobody will use any more."""
         self.datasets.sweep()
         self.artifacts.sweep()
+        self.artifacts.checkpoints.sweep(self.jobs.checkpoints)
         self.uploads.sweep()
 
     def close(self) -> None:
@@ -180,6 +181,7 @@ def build_worker(settings: Settings, worker: str) -> Worker:
         jobs=stores.jobs,
         artifacts=stores.artifacts,
         threads=settings.effective_worker_threads,
+        checkpoint_seconds=settings.checkpoint_seconds,
         close=stores.close,
     )
 

@@ -60,6 +60,7 @@ class Reason(StrEnum):
 
     SUBMITTED = "SUBMITTED"
     CLAIMED = "CLAIMED"
+    RESUMED = "RESUMED"
     WORKER_LOST = "WORKER_LOST"
     WORKER_STOPPED = "WORKER_STOPPED"
     PUBLISHED = "PUBLISHED"
@@ -210,8 +211,21 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of a job's training after `step`, in the file `name` with this hash."""
+
+    name: str
+    step: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that a worker holds. `token`, the number of the attempt, fences its writes."""
+    """A job that a worker holds. `token`, the number of the attempt, fences its writes.
+
+    `checkpoints` are those of the attempts before, the newest first.
+    """
 
     job: Job
     token: int
+    checkpoints: tuple[Checkpoint, ...] = ()

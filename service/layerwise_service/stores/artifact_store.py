@@ -2,6 +2,7 @@
 
 artifacts/datasets/<sha256>/{rows,column<i>,targets,weights}.npy
 artifacts/models/<sha256>.npz    artifacts/models/<sha256>.probes.json, see probes.py of the domain
+artifacts/checkpoints/…          see checkpoint_store.py
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from layerwise import MLP, CorruptModel
 from layerwise_service.domain.datasets import Dataset, Digests, Label, Shape, canonical_sha256
 from layerwise_service.domain.table_datasets import ReadTable, TableDataset, stored_columns, table_sha256
 from layerwise_service.errors import DataLoss
+from layerwise_service.stores.checkpoint_store import CheckpointStore
 from layerwise_service.stores.dataset_writer import DatasetWriter
 from layerwise_service.stores.files import (
     check_writable,
@@ -62,11 +64,12 @@ class ArtifactStore:
         self._datasets = root / "datasets"
         self._models = root / "models"
         self._incoming = Incoming(root / "incoming")
+        self.checkpoints = CheckpointStore(root / "checkpoints", self._incoming)
         self._pending = pending
         self._check = check
         self._check_models = check_models
         with storage_errors():
-            for folder in (self._datasets, self._models, self._incoming.root):
+            for folder in (self._datasets, self._models, self._incoming.root, root / "checkpoints"):
                 make_private_folder(folder)
 
     def new_dataset(self, *, classes: Sequence[Label] | None, **limits: int) -> DatasetWriter:

@@ -25,7 +25,7 @@ from layerwise_service.stores.migrations import migrate
 from layerwise_service.stores.schema import datasets, store, versions
 from layerwise_service.stores.sqlite import DatabaseFile, sqlite_path
 
-FOLDERS = ("datasets", "models", "incoming", "uploads")
+FOLDERS = ("datasets", "models", "checkpoints", "incoming", "uploads")
 _KEPT = ("datasets", "models")  # files in the other folders are temporary
 _ID_FILE = "store-id"
 _LOST_FILE = ".files-lost"  # marks a folder that was adopted without any of the files that the database knows

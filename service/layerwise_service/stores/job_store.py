@@ -90,6 +90,15 @@ class JobStore:
         with self._database.read() as connection:
             return read_job(connection, job)
 
+    def checkpoints(self, job: str) -> list[str] | None:
+        """Return the names of the checkpoints that a job may go on from; None: no job has this id."""
+        query = sa.select(jobs.c.state, jobs.c.checkpoints).where(jobs.c.id == job)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return [] if JobState(row.state).ended else [each["name"] for each in row.checkpoints or ()]
+
     def page(self, *, model: str, state: JobState | None, limit: int, before: str) -> list[JobSummary]:
         """Return at most `limit` jobs, newest first, of `model` (if not empty), older than job `before` (if not empty).
 

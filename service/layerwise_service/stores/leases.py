@@ -26,13 +26,20 @@ from sqlalchemy.engine import Connection
 from layerwise import Finding
 from layerwise.checks import counted
 from layerwise.training.records import EpochRecord
-from layerwise_service.domain.jobs import HELD, Claim, Failure, JobState, JSONObject, Reason, record_values
+from layerwise_service.domain.jobs import HELD, Checkpoint, Claim, Failure, JobState, JSONObject, Reason, record_values
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import ServiceError
 from layerwise_service.process.silence import Clock, Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_rows import read_job
-from layerwise_service.stores.job_store import add_events, change_state
+from layerwise_service.stores.job_store import change_state
+from layerwise_service.stores.progress import (
+    add_new_records,
+    checkpoints_of,
+    forget_progress,
+    forget_records,
+    note_checkpoint,
+)
 from layerwise_service.stores.schema import events, jobs, workers
 from layerwise_service.stores.version_store import insert_version
 
@@ -54,6 +61,8 @@ class NewVersion:
     """The JSON form of its `layerwise.Evaluation`."""
     kept: EpochRecord | None = None
     """The record of the epoch whose weights it has, with its figures; None: the newest record, unchanged."""
+    last_step: int | None = None
+    """The step with which training ended."""
 
 
 class Leases:
@@ -116,14 +125,28 @@ class Leases:
         """
         with self._database.write() as connection:
             cancel = _lock_held_job(connection, claim)
-            stored = connection.scalar(sa.select(sa.func.max(events.c.step)).where(events.c.job == claim.job.id)) or 0
-            rows = [_record_row(record, claim.token) for record in records if record.step > stored]
-            if rows:
-                add_events(connection, claim.job.id, rows)
+            add_new_records(connection, claim, records)
             found = [asdict(finding) for finding in findings]
             columns = {"progress": progress, "findings": found, "beats": jobs.c.beats + 1}
             connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(columns))
         return cancel
+
+    def keep_checkpoint(self, claim: Claim, checkpoint: Checkpoint) -> None:
+        """Note a checkpoint, and forget all but the one before it.
+
+        The job has come further, so that workers that were lost before no longer count against it. Raises `Fenced`.
+        """
+        with self._database.write() as connection:
+            _lock_held_job(connection, claim)
+            note_checkpoint(connection, claim.job.id, checkpoint)
+            columns = {"losses": 0, "beats": jobs.c.beats + 1}
+            connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(columns))
+
+    def start_over(self, claim: Claim) -> None:
+        """Forget what attempts before have reached, since none of their checkpoints can be used. Raises `Fenced`."""
+        with self._database.write() as connection:
+            _lock_held_job(connection, claim)
+            forget_progress(connection, claim.job.id)
 
     def wait(self, claim: Claim, reason: str) -> None:
         """Set the job's state to WAITING with the `reason`, unless it waits already. Raises `Fenced`."""
@@ -142,6 +165,10 @@ class Leases:
             if _lock_held_job(connection, claim):
                 self._finish_claim(connection, claim, JobState.CANCELLED, Reason.CANCEL_REQUESTED)
                 return None
+            if (
+                new.last_step is not None
+            ):  # a training that was to end after some seconds may have ended earlier this time
+                forget_records(connection, claim.job.id, after=new.last_step)
             version = insert_version(
                 connection,
                 claim.job,
@@ -210,11 +237,13 @@ class Leases:
             return None
         job = read_job(connection, found.id)
         token = job.attempt + 1
-        held = {"attempt": token, "worker": worker, "beats": jobs.c.beats + 1, "progress": 0.0, "findings": None}
-        change_state(connection, job, JobState.RUNNING, Reason.CLAIMED, attempt=token, columns=held)
-        # A new attempt starts from step 1: remove the records of the one before, so that each step is there once.
-        connection.execute(sa.delete(events).where(events.c.job == job.id, events.c.step.is_not(None)))
-        return Claim(read_job(connection, job.id), token)
+        held = {"attempt": token, "worker": worker, "beats": jobs.c.beats + 1}
+        checkpoints = checkpoints_of(connection, job.id)
+        reason = Reason.RESUMED if checkpoints else Reason.CLAIMED
+        change_state(connection, job, JobState.RUNNING, reason, attempt=token, columns=held)
+        if not checkpoints:
+            forget_progress(connection, job.id)
+        return Claim(read_job(connection, job.id), token, checkpoints)
 
     def _take_back_silent(self, connection: Connection, worker: str, asked_at: float) -> None:
         """Requeue the jobs whose holders have been silent for `lease_seconds`; `worker` is the one that looks."""
@@ -257,11 +286,6 @@ class Leases:
         else:
             after, reason = JobState.QUEUED, Reason.WORKER_LOST if to_blame else Reason.WORKER_STOPPED
         change_state(connection, job, after, reason, attempt=job.attempt, columns=columns)
-
-
-def _record_row(record: EpochRecord, attempt: int) -> dict[str, Any]:
-    values = record_values(record)
-    return {"attempt": attempt, "step": values.pop("step"), "record": values}
 
 
 def _store_sign_of_life(connection: Connection, worker: str) -> None:

@@ -67,6 +67,8 @@ jobs = sa.Table(
     sa.Column("worker", sa.String(64)),
     sa.Column("beats", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The newest checkpoints of its training, newest first.
+    sa.Column("checkpoints", sa.JSON(none_as_null=True)),
     # The outcome.
     sa.Column("progress", sa.Float, nullable=False, server_default="0"),
     sa.Column("findings", sa.JSON(none_as_null=True)),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,36 +12,34 @@ import structlog
 from layerwise import (
     MLP,
     Architecture,
-    Finding,
+    InvalidInput,
     Plan,
-    Record,
     TableEncoder,
+    Training,
     fit,
     kernels_in_use,
 )
-from layerwise.training.records import EpochRecord
+from layerwise.training.state import TrainingState
 from layerwise_service.domain.datasets import Shape
 from layerwise_service.domain.jobs import Claim, JSONObject, Reason
 from layerwise_service.domain.models import Version
-from layerwise_service.errors import NoSpace, ServiceError, Unavailable
+from layerwise_service.errors import ServiceError
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Fenced, Leases, NewVersion
 from layerwise_service.stores.pending import ArtifactExpired
 from layerwise_service.stores.table_reader import StoredTable
+from layerwise_service.worker.checkpointing import Checkpoints, Told
 from layerwise_service.worker.encoding import encoded_rows
 from layerwise_service.worker.evaluation import Rows, average_row, evaluation_of
 from layerwise_service.worker.failures import failure_of
 from layerwise_service.worker.heartbeat import Heartbeat, Instruction
+from layerwise_service.worker.reports import Reports
 from layerwise_service.worker.waiting import Interrupted, Retrier
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
-
-_STORE_SECONDS = 0.2  # between two writes of records: an epoch of tiny data takes less time than a write
-_RETRY_SECONDS = 5.0  # after a failed write of records: with a locked database, each try may wait that long
-_MOST_UNSTORED = 10_000  # records kept in memory meanwhile; then training waits
 
 
 class Attempt:
@@ -58,6 +54,7 @@ class Attempt:
         artifacts: ArtifactStore,
         heartbeat: Heartbeat,
         threads: int,
+        checkpoint_seconds: float,
     ) -> None:
         self._claim = claim
         self._leases = leases
@@ -66,14 +63,8 @@ class Attempt:
         self._heartbeat = heartbeat
         self._retrier = Retrier(claim, leases)
         self._threads = threads
-        self._unstored: list[EpochRecord] = []
-        self._newest: EpochRecord | None = None
-        self._kept: EpochRecord | None = None
-        self._progress = 0.0
-        self._cancel = False
-        self._findings: tuple[Finding, ...] = ()
-        self._found: set[tuple[str, int | None]] = set()
-        self._stored_at = time.monotonic()
+        self._checkpoints = Checkpoints(claim, leases, artifacts.checkpoints, seconds=checkpoint_seconds)
+        self._reports = Reports(claim, leases, self._retrier)
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
 
     def run(self) -> None:
@@ -90,6 +81,7 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - the worker's boundary: the job fails, the worker goes on
             self._fail(error)
         finally:
+            self._end_checkpoints()
             self._heartbeat.drop_claim()
 
     def _train(self) -> None:
@@ -102,38 +94,75 @@ class Attempt:
         model = self._new_model(seed=plan.seed)
         model.labels, model.encoder = shape.labels, encoder
         trained, held_out = data.parted(job.held_out)
-        training = fit(
-            model,
-            trained.inputs,
-            trained.targets,
-            plan=plan,
-            weights=trained.weights,
-            validation=held_out,
-            every="step",
-            check=False,
-        )
-        for record in training:
-            self._progress = record.progress
-            self._check_instruction()
-            if record.epoch_end:
-                self._keep_record(record)
-        self._until(self._store_records)
+
+        def begin(state: TrainingState | None) -> Training:
+            return fit(
+                model,
+                trained.inputs,
+                trained.targets,
+                plan=plan,
+                weights=trained.weights,
+                validation=held_out,
+                state=state,
+                every="step",
+                check=False,
+            )
+
+        training = self._resumed(begin) or begin(None)
+        try:
+            self._follow(training)
+        except Interrupted as left:
+            if left.instruction is Instruction.RELEASE:
+                self._checkpoint(training, self._checkpoints.finish)
+            raise
+        self._until(self._reports.store)
         model.lineage, model.average_row = self._lineage(), average_row(trained.inputs)
-        assert self._newest is not None
         evaluation = evaluation_of(
             model,
             data,
             training.held_out_rows if held_out is None else np.arange(len(trained), len(data), dtype=np.intp),
             target=None if job.source is None else job.source.target,
-            epochs=self._newest.epoch,
+            epochs=self._reports.newest.epoch,
             check=self._check_instruction,
         )
         self._publish(model, evaluation)
 
+    def _follow(self, training: Training) -> None:
+        """Train to the end, keep the records, and store a checkpoint every so often."""
+        for record in training:
+            self._reports.progress = record.progress
+            if record.epoch_end:
+                self._reports.keep(record, self._until)
+            self._check_instruction()
+            if self._checkpoints.due:
+                self._checkpoint(training, self._checkpoints.begin)
+
+    def _checkpoint(self, training: Training, store: Callable[[TrainingState, Told], None]) -> None:
+        """Store the records so far, and then the state by `store`; if the records cannot be stored, neither."""
+        self._reports.try_to_store()
+        if self._reports.all_stored:
+            store(training.state, self._reports.told)
+
+    def _resumed(self, begin: Callable[[TrainingState], Training]) -> Training | None:
+        """Return the training that `begin` resumes from the newest usable checkpoint; None if there is none."""
+        for state, told in self._checkpoints.usable(self._until):
+            try:
+                training = begin(state)
+            except InvalidInput as error:
+                self._log.warning("checkpoint_unusable", step=state.step, error=str(error))
+                continue
+            self._log.info("job_resumed", step=state.step)
+            self._reports.go_on_from(told)
+            return training
+        if self._claim.checkpoints:
+            self._until(lambda: self._leases.start_over(self._claim))
+        return None
+
     def _publish(self, model: MLP, evaluation: JSONObject | None) -> None:
         sha256, size = self._until(lambda: self._artifacts.keep_model(model))
         metrics, parameters = dict(model.metrics), model.architecture.parameters
-        new = NewVersion(sha256, size, metrics, parameters, model.labels, evaluation, self._kept_record(metrics))
+        kept, last = self._reports.kept_record(metrics), self._reports.newest.step
+        new = NewVersion(sha256, size, metrics, parameters, model.labels, evaluation, kept, last)
 
         def publish() -> Version | None:
             try:
@@ -180,9 +209,17 @@ class Attempt:
         }
         return lineage if job.start is None else {**lineage, "parent": job.start.sha256}
 
+    def _end_checkpoints(self) -> None:
+        """Wait for a checkpoint that is being written, and remove all of them if the job has ended."""
+        self._checkpoints.wait()
+        if self._checkpoints.written:
+            with suppress(ServiceError):  # else a sweep removes them
+                if self._jobs.get(self._claim.job.id).state.ended:
+                    self._checkpoints.remove()
+
     def _instruction(self) -> Instruction:
-        told = self._heartbeat.instruction(progress=self._progress)
-        return Instruction.CANCEL if self._cancel and told is not Instruction.DROP else told
+        told = self._heartbeat.instruction(progress=self._reports.progress)
+        return Instruction.CANCEL if self._reports.cancel and told is not Instruction.DROP else told
 
     def _check_instruction(self) -> None:
         """Raise `Interrupted` if the job is to be left now."""
@@ -191,51 +228,6 @@ class Attempt:
 
     def _until(self, act: Callable[[], T], *, ends: bool = False) -> T:
         return self._retrier.until_done(act, instruction=self._instruction, ends=ends)
-
-    def _keep_record(self, record: Record) -> None:
-        found = {(finding.kind, finding.layer): finding for finding in record.findings}
-        new = tuple(finding for key, finding in found.items() if key not in self._found)
-        self._findings = record.findings
-        self._found |= found.keys()  # a finding that comes and goes is reported once
-        stored = replace(record, findings=new)
-        self._newest, self._kept = stored, stored if stored.kept else self._kept
-        self._unstored.append(stored)
-        if len(self._unstored) >= _MOST_UNSTORED:
-            self._until(self._store_records)
-        elif time.monotonic() - self._stored_at >= _STORE_SECONDS:
-            self._try_to_store_records()
-
-    def _kept_record(self, metrics: Mapping[str, float]) -> EpochRecord:
-        """Return the record of the epoch whose weights were kept, with the `metrics` of these weights."""
-        assert self._kept is not None  # the first epoch is always kept, until a better one
-        assert self._newest is not None
-        name = self._claim.job.metric
-        return replace(
-            self._kept,
-            loss=metrics.get("loss", self._kept.loss),
-            metric=metrics.get(name, self._kept.metric),
-            validation_loss=metrics.get("validation_loss", self._kept.validation_loss),
-            validation_metric=metrics.get(f"validation_{name}", self._kept.validation_metric),
-            seconds_left=0.0,
-            stopped=self._newest.stopped,
-        )
-
-    def _try_to_store_records(self) -> None:
-        """Store the records, or leave it to a later call: a full disk or a lost database does not stop training."""
-        try:
-            self._store_records()
-            self._retrier.settle()
-        except (NoSpace, Unavailable) as error:
-            self._stored_at = time.monotonic() + _RETRY_SECONDS
-            self._log.warning("records_not_stored", records=len(self._unstored), error=str(error))
-
-    def _store_records(self) -> None:
-        if self._unstored:
-            self._cancel = self._leases.add_records(
-                self._claim, self._unstored, progress=self._progress, findings=self._findings
-            )
-        self._unstored = []
-        self._stored_at = time.monotonic()
 
     def _leave(self, instruction: Instruction) -> None:
         """Leave the job as instructed."""
@@ -259,7 +251,7 @@ class Attempt:
             self._log.warning("job_failed", reason=failure.reason, error=str(error))
 
         def store_failure() -> None:
-            self._store_records()
+            self._reports.store()
             self._leases.fail(self._claim, failure)
 
         try:

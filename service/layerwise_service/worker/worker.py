@@ -32,6 +32,7 @@ class Worker:
         jobs: JobStore,
         artifacts: ArtifactStore,
         threads: int,
+        checkpoint_seconds: float,
         close: Callable[[], None],
     ) -> None:
         self._id = worker
@@ -39,6 +40,7 @@ class Worker:
         self._jobs = jobs
         self._artifacts = artifacts
         self._threads = threads
+        self._checkpoint_seconds = checkpoint_seconds
         self._close = close
         self._heartbeat = Heartbeat(leases, worker)
 
@@ -65,6 +67,7 @@ class Worker:
                 artifacts=self._artifacts,
                 heartbeat=self._heartbeat,
                 threads=self._threads,
+                checkpoint_seconds=self._checkpoint_seconds,
             ).run()
         self._heartbeat.close()
         with suppress(ServiceError):  # if it fails, this worker is counted until it has been silent for long enough

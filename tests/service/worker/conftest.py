@@ -13,6 +13,7 @@ from layerwise_service.domain.datasets import Dataset
 from layerwise_service.domain.jobs import Job, NewJob
 from layerwise_service.settings import Settings
 from layerwise_service.wiring import Stores, build_worker
+from layerwise_service.worker.worker import Worker
 
 ARCHITECTURE = {"inputs": 2, "layers": [{"units": 4, "activation": "relu"}, {"units": 2}]}
 
@@ -29,7 +30,7 @@ def submit(stores: Stores, dataset: Dataset) -> Callable[..., Job]:
 @pytest.fixture
 def work(settings: Settings, stores: Stores) -> Iterator[Callable[[Job], Job]]:
     """Lets a worker work until the job has ended."""
-    workers = []
+    workers: list[tuple[Worker, threading.Thread]] = []
 
     def run(job: Job) -> Job:
         worker = build_worker(settings, "w")
@@ -39,6 +40,7 @@ def work(settings: Settings, stores: Stores) -> Iterator[Callable[[Job], Job]]:
         wait_until(lambda: stores.jobs.get(job.id).state.ended)
         return stores.jobs.get(job.id)
 
+    run.workers = workers  # type: ignore[attr-defined]
     yield run
     for worker, thread in workers:
         worker.stop()

@@ -24,7 +24,7 @@ from layerwise_service.stores.leases import Leases
 from layerwise_service.stores.schema import jobs
 from layerwise_service.stores.table_reader import StoredTable
 from layerwise_service.wiring import Stores, build_worker
-from layerwise_service.worker import attempt
+from layerwise_service.worker import reports
 from layerwise_service.worker.worker import Worker
 
 FULL = NoSpace("the disk of the service is full")
@@ -76,8 +76,8 @@ def test_a_job_that_runs_out_of_memory_fails_and_says_so(
 def test_training_waits_when_too_many_records_are_not_stored(
     submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "_STORE_SECONDS", 1000.0)
-    monkeypatch.setattr(attempt, "_MOST_UNSTORED", 5)
+    monkeypatch.setattr(reports, "_STORE_SECONDS", 1000.0)
+    monkeypatch.setattr(reports, "_MOST_UNSTORED", 5)
     calls = failing(monkeypatch, Leases, "add_records", FULL)
 
     ended = work(submit(epochs=12))
@@ -132,7 +132,7 @@ def test_a_job_that_is_cancelled_after_its_last_step_is_not_published(
 def test_a_worker_learns_of_a_cancel_when_it_stores_records(
     submit: Callable[..., Job], stores: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "_STORE_SECONDS", 0.0)
+    monkeypatch.setattr(reports, "_STORE_SECONDS", 0.0)
     job = submit(**LONG)
     rare_beats = msgspec.structs.replace(settings, lease_seconds=3600.0)
     worker = build_worker(rare_beats, "w")

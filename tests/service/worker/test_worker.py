@@ -25,7 +25,7 @@ from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Leases, NewVersion
 from layerwise_service.stores.schema import jobs, pending_artifacts
 from layerwise_service.wiring import Stores, build_worker
-from layerwise_service.worker import attempt, encoding
+from layerwise_service.worker import encoding, reports
 from layerwise_service.worker.heartbeat import Heartbeat, Instruction
 
 FULL = NoSpace("the disk of the service is full")
@@ -221,8 +221,8 @@ def test_a_job_that_waits_is_given_back_when_its_worker_is_told_to_stop(
 def test_training_goes_on_while_its_records_cannot_be_stored(
     submit: Callable[..., Job], stores: Stores, work: Callable[[Job], Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "_STORE_SECONDS", 0.0)
-    monkeypatch.setattr(attempt, "_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(reports, "_STORE_SECONDS", 0.0)
+    monkeypatch.setattr(reports, "_RETRY_SECONDS", 0.0)
     calls = failing(monkeypatch, Leases, "add_records", *[Unavailable("the database does not answer"), FULL] * 5)
 
     ended = work(submit(epochs=30, batch_size=2))

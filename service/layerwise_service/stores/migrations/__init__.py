@@ -10,7 +10,7 @@ from layerwise_service.errors import DatabaseUnusable
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.schema import metadata, registry
 
-HEAD = "0016"
+HEAD = "0017"
 _REVISION = sa.Table(  # as Alembic makes it
     "alembic_version",
     sa.MetaData(),

@@ -1,0 +1,94 @@
+"""Checkpoints: the states of trainings as files, from which a job goes on if its worker ends.
+
+artifacts/checkpoints/<job>-<attempt>-<step>.npz
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from layerwise_service.domain.jobs import Checkpoint, Claim
+from layerwise_service.errors import DataLoss
+from layerwise_service.stores.files import open_stored, reading_stored, sha256_of, storage_errors, sync_folder
+from layerwise_service.stores.incoming import Incoming
+
+log = structlog.get_logger()
+
+Arrays = Mapping[str, NDArray[Any]]
+_ENDING = ".npz"
+_GRACE_SECONDS = 3_600.0  # for a file that a worker has moved to its place and not noted yet
+
+
+class CheckpointStore:
+    """The files in the folder `root`; drafts are in `incoming`."""
+
+    def __init__(self, root: Path, incoming: Incoming) -> None:
+        self._root = root
+        self._incoming = incoming
+
+    def write(self, claim: Claim, step: int, arrays: Arrays) -> Checkpoint:
+        """Write the state after `step`. Raises `ServiceError`, such as `NoSpace`."""
+        name = f"{claim.job.id}-{claim.token}-{step}"
+        with storage_errors():
+            draft = self._incoming.new_path(_ENDING)
+            try:
+                with draft.open("xb") as file:
+                    np.savez(file, **arrays)
+                    file.flush()
+                    os.fsync(file.fileno())
+                sha256 = sha256_of(draft)
+                draft.replace(self._root / f"{name}{_ENDING}")
+            finally:
+                draft.unlink(missing_ok=True)
+            sync_folder(self._root)
+        return Checkpoint(name, step, sha256)
+
+    def read(self, checkpoint: Checkpoint) -> dict[str, NDArray[Any]]:
+        """Return what was written, verified against the hash. Raises `DataLoss`, or `Unavailable`."""
+        path = self._root / f"{checkpoint.name}{_ENDING}"
+        with reading_stored("the checkpoint", checkpoint.name, "CHECKPOINT"):
+            if (found := sha256_of(path)) != checkpoint.sha256:
+                detail = f"the checkpoint {checkpoint.name} is damaged: its SHA-256 is {found}"
+                raise DataLoss(detail, reason="CHECKPOINT_DAMAGED")
+            with open_stored(path) as file, np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+
+    def remove(self, claim: Claim, *, keep: Collection[str] = ()) -> None:
+        """Remove the files of a job but those named in `keep`, and those of later attempts than this claim's.
+
+        What cannot be removed now is left to `sweep`.
+        """
+        with suppress(OSError):
+            for path in self._root.glob(f"{claim.job.id}-*{_ENDING}"):
+                attempt = int(path.stem.split("-")[1])
+                if path.stem not in keep and attempt <= claim.token:
+                    path.unlink(missing_ok=True)
+
+    def sweep(self, wanted: Callable[[str], Collection[str] | None]) -> None:
+        """Remove the files of workers that could not do so. `wanted` has a job's names; None: the job is not known."""
+        before = time.time() - _GRACE_SECONDS
+        with storage_errors():
+            names = [path.stem for path in self._root.iterdir() if _touched(path) < before]
+        for job in {name.partition("-")[0] for name in names}:
+            if (keep := wanted(job)) is None:
+                continue  # of another database, or of a newer state than the one that was restored
+            for name in names:
+                if name.startswith(f"{job}-") and name not in keep:
+                    (self._root / f"{name}{_ENDING}").unlink(missing_ok=True)
+                    log.info("checkpoint_removed", name=name)
+
+
+def _touched(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return time.time()
