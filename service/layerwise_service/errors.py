@@ -50,6 +50,8 @@ class ErrorKind(Enum):
     UNPROCESSABLE = "unprocessable"
     UNSUPPORTED_MEDIA = "unsupported media"
     METHOD_NOT_ALLOWED = "method not allowed"
+    NOT_AS_REQUIRED = "not as required"
+    OUT_OF_RANGE = "out of range"
     UNSUPPORTED = "unsupported"
     MISDIRECTED = "misdirected"
     FORBIDDEN = "forbidden"
@@ -72,6 +74,8 @@ STATUS: Mapping[ErrorKind, tuple[int, int]] = {
     ErrorKind.UNPROCESSABLE: (9, 422),
     ErrorKind.UNSUPPORTED_MEDIA: (3, 415),
     ErrorKind.METHOD_NOT_ALLOWED: (12, 405),
+    ErrorKind.NOT_AS_REQUIRED: (9, 412),
+    ErrorKind.OUT_OF_RANGE: (11, 416),
     ErrorKind.UNSUPPORTED: (12, 501),
     ErrorKind.MISDIRECTED: (9, 421),
     ErrorKind.FORBIDDEN: (7, 403),
@@ -188,6 +192,18 @@ class Outdated(ServiceError):
     kind, reason = ErrorKind.OUTDATED, "ABORTED"
 
 
+class NotAsRequired(ServiceError):
+    """What is asked for is not in the state that the request requires."""
+
+    kind, reason = ErrorKind.NOT_AS_REQUIRED, "NOT_AS_REQUIRED"
+
+
+class OutOfRange(ServiceError):
+    """The part that is asked for lies beyond the end."""
+
+    kind, reason = ErrorKind.OUT_OF_RANGE, "OUT_OF_RANGE"
+
+
 class Exhausted(ServiceError):
     """A limit of the service is reached; it may work later."""
 
@@ -210,6 +226,12 @@ class DeadlineExceeded(Unavailable):
     """The time that the caller gave a request was over before its turn came."""
 
     reason = "DEADLINE_EXCEEDED"
+
+
+class CallTooLate(TimedOut):
+    """The deadline of a call has passed."""
+
+    reason = DeadlineExceeded.reason
 
 
 class StorageUnavailable(Unavailable):

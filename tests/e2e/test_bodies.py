@@ -226,4 +226,24 @@ def test_bodies_that_pause_for_too_long_are_given_up_and_probes_are_answered_mea
             for path in ("/livez", "/readyz", "/api/models"):
                 with urllib.request.urlopen(f"{service.rest}{path}", timeout=1.5) as response:
                     assert response.status == 200
+            small = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            small.sendall(
+                head.format("POST /predict").replace("Transfer-Encoding: chunked", "Content-Length: 9").encode()
+            )
             assert b"BODY_STALLED" in waiting.recv(2**16)
+            assert b"BODY_STALLED" in small.recv(2**16)
+
+
+def test_large_answers_are_sent_also_where_there_is_no_temporary_folder(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    body = json.dumps({"instances": [[0, 1]] * 10_000}).encode()
+    with running_service(tmp_path / "home", "--rest-processes", "1", TMPDIR=str(temporary)) as service:
+        with service.client() as client:
+            client.train("xor", {"layers": [{"units": 2}]}, [[0, 1], [1, 0]] * 4, [0, 1] * 4, plan={"epochs": 1}).wait(
+                timeout=60
+            )
+        temporary.rmdir()
+        asked = urllib.request.Request(f"{service.rest}/predict", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(asked, timeout=60) as response:
+            assert len(json.load(response)["predictions"]) == 10_000

@@ -132,6 +132,8 @@ def test_81_a_killed_process_of_rest_is_replaced_at_once_and_only_its_own_reques
                 answered += request.end() == 200
         assert 0 < answered < 24
         wait_until(lambda: predicts(service))
+        ended = f'"pid": {before[0]}, "event": "process_ended"'
+        wait_until(lambda: ended in service.log.read_text())
 
 
 def test_82_streams_that_are_open_when_grpc_is_ended_are_told_and_it_ends_in_time(home: Path) -> None:

@@ -37,7 +37,8 @@ PARTS = 6
 """The time is divided into so many parts; the first is for warming up."""
 CALLERS = 3
 PAUSE = 0.02  # seconds between two requests of a caller, so that the machine is not busy with nothing else
-PUBLISH = 15.0  # seconds between two versions
+PUBLISH = 60.0  # seconds between two versions
+SCRAPE = 15.0  # seconds between two looks at the metrics, which grow with the versions up to a limit
 KEPT = 3
 """Versions that are not deleted."""
 MOST_MB = 1.0
@@ -57,6 +58,8 @@ class Held:
     """What all processes of the service hold, and what they have done."""
 
     megabytes: float
+    by_process: tuple[tuple[str, float], ...]
+    """The names of the processes, and the megabytes of each."""
     descriptors: int
     threads: int
     cpu_seconds: float
@@ -64,7 +67,7 @@ class Held:
 
 def held(service: Service) -> Held:
     """Return what is held now; only the processor time of those that predict counts, and not that of training."""
-    total, predicting = [0, 0, 0, 0], {*service.rest_pids(), *service.pids("rpc")}
+    total, named, predicting = [0, 0, 0, 0], list[tuple[str, float]](), {*service.rest_pids(), *service.pids("rpc")}
     for pid in family(service.process.pid):
         with suppress(OSError, KeyError):  # it has just ended
             place = Path(f"/proc/{pid}")
@@ -77,8 +80,9 @@ def held(service: Service) -> Held:
                 sum(map(int, ticks)) if pid in predicting else 0,
             )
             total = [a + b for a, b in zip(total, found, strict=True)]
+            named.append((status["Name"], found[0] / 1024))
     kilobytes, descriptors, threads, used = total
-    return Held(kilobytes / 1024, descriptors, threads, used / os.sysconf("SC_CLK_TCK"))
+    return Held(kilobytes / 1024, tuple(named), descriptors, threads, used / os.sysconf("SC_CLK_TCK"))
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +143,7 @@ def over_rest(service: Service) -> Iterator[Caller]:
     yield post(service, "/predict?model=xor", array.getvalue(), "application/x-npy")
     yield leave(service, large, sent=len(large))
     yield leave(service, large, sent=len(large) // 2)
-    for path in ("/metrics", "/readyz", "/api/models", "/api/models/xor", "/v2/models/xor/stats", "/openapi.json"):
+    for path in ("/readyz", "/api/models", "/api/models/xor", "/v2/models/xor/stats", "/openapi.json"):
         yield get(service, path)
 
 
@@ -193,7 +197,7 @@ class Traffic:
         self._service = service
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(CALLERS)]
-        self._threads.append(threading.Thread(target=self._publish))
+        self._threads += [threading.Thread(target=each) for each in (self._publish, self._scrape)]
         for thread in self._threads:
             thread.start()
 
@@ -213,6 +217,14 @@ class Traffic:
             except Exception as error:  # each is told at the end
                 self.errors.append(repr(error)[:500])
             self.times.append(time.perf_counter() - start)
+
+    def _scrape(self) -> None:
+        metrics = get(self._service, "/metrics")
+        while not self._stop.wait(SCRAPE):
+            try:
+                metrics()
+            except Exception as error:
+                self.errors.append(f"metrics: {error!r}")
 
     def _publish(self) -> None:
         """Publish version after version, move an alias to each, and delete the oldest."""
@@ -246,7 +258,8 @@ def test_86_nothing_grows_under_mixed_traffic_while_versions_come_and_go(service
             now += (
                 f", {samples[-1].threads} threads, {len(times)} requests, {costs[-1] * 1000:.2f} ms of processor each"
             )
-            told.append(f"part {part}: {now}, p99 {tails[-1] * 1000:.1f} ms")
+            each = ", ".join(f"{name} {size:.1f}" for name, size in samples[-1].by_process)
+            told.append(f"part {part}: {now}, p99 {tails[-1] * 1000:.1f} ms; {each}")
             log.info(told[-1])
     finally:
         traffic.stop()

@@ -6,8 +6,8 @@ from contextvars import ContextVar, Token
 from time import monotonic, perf_counter
 from types import TracebackType
 
-from layerwise_service.errors import DeadlineExceeded, ServiceError
-from layerwise_service.process.counts import COUNTS, FAILURES
+from layerwise_service.errors import CallTooLate, DeadlineExceeded, ServiceError
+from layerwise_service.process.counts import COUNTS, FAILURES, WARNINGS
 from layerwise_service.process.step_threads import StepThreads
 
 _LONGEST = 86_400.0  # seconds that a caller waits; a thread cannot wait for a hundred years
@@ -26,10 +26,12 @@ class PredictionRequest:
         "_computed",
         "_ended",
         "_executions",
+        "_of_call",
         "_queue",
         "_rows",
         "_start",
         "_token",
+        "_warnings",
         "deadline",
         "threads",
         "version",
@@ -40,12 +42,13 @@ class PredictionRequest:
         self._start = perf_counter()
         self.threads = threads
         """Where steps that take long are made while an event loop answers others; None: the request has a thread."""
-        self.deadline = None if seconds is None else monotonic() + min(seconds, _LONGEST)
+        self.deadline = self._of_call = None if seconds is None else monotonic() + min(seconds, _LONGEST)
         """A time of `time.monotonic` until which the caller waits; None if it waits for however long it takes."""
         self.version = ("", "")
         """The names of model and version; empty until the version is found."""
         self._queue = self._compute = self._computed = 0.0
         self._rows = self._executions = 0.0
+        self._warnings: list[tuple[str, float]] = []
         self._ended = False
         self._token: Token[PredictionRequest] | None = None
 
@@ -72,15 +75,32 @@ class PredictionRequest:
         self._executions += executions
         self._computed = perf_counter()
 
+    def give_up(self) -> None:
+        """Note that nobody waits for the answer any more."""
+        self._ended = True
+
+    def warned(self, reason: str, rows: int) -> None:
+        """Note that so many cells of the rows are unusual."""
+        self._warnings.append((reason, float(rows)))
+
     @property
     def is_pointless(self) -> bool:
         """Whether nobody waits for the answer any more."""
         return self._ended or (self.deadline is not None and monotonic() >= self.deadline)
 
     def check(self) -> None:
-        """Raise `DeadlineExceeded` if nobody waits for the answer any more."""
+        """Raise `DeadlineExceeded` or `CallTooLate` if nobody waits for the answer any more."""
         if self.is_pointless:
-            raise too_late()
+            raise self.too_late()
+
+    def too_late(self) -> ServiceError:
+        """Return the error for a request that nobody waits for any more.
+
+        Where the deadline is that of a call of gRPC, its code is that of such a deadline, and not one to try again.
+        """
+        detail = "the time that the caller gave this request was over before it was computed"
+        of_call = self._of_call is not None and self.deadline == self._of_call
+        return CallTooLate(detail) if of_call else DeadlineExceeded(detail)
 
     def __enter__(self) -> PredictionRequest:
         self._token = _CURRENT.set(self)
@@ -100,6 +120,8 @@ class PredictionRequest:
             decode = self._computed - self._start - self._queue - self._compute
             stages = (seconds, self._queue, decode, self._compute, end - self._computed)
             COUNTS.predicted(*self.version, stages, rows=self._rows, executions=self._executions)
+            for reason, rows in self._warnings:
+                COUNTS.add((WARNINGS, *self.version, reason), [rows])
 
     def _reason(self, error: BaseException) -> str:
         if isinstance(error, ServiceError):
@@ -109,11 +131,6 @@ class PredictionRequest:
         # the task of the call was cancelled
         passed = self.deadline is not None and monotonic() >= self.deadline
         return DeadlineExceeded.reason if passed else "CANCELLED"
-
-
-def too_late() -> DeadlineExceeded:
-    """Return the error for a request that nobody waits for any more."""
-    return DeadlineExceeded("the time that the caller gave this request was over before it was computed")
 
 
 _CURRENT: ContextVar[PredictionRequest] = ContextVar("request", default=PredictionRequest())  # noqa: B039 - never counted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import copy_context
 from time import perf_counter
 from typing import Any, TypeVar
@@ -46,7 +47,22 @@ async def in_thread(call: Callable[..., T], *arguments: Any) -> T:
         finally:
             request.threads = threads
 
-    return await asyncio.get_running_loop().run_in_executor(threads, run)
+    made = asyncio.get_running_loop().run_in_executor(threads, run)
+    try:
+        return await asyncio.shield(made)
+    except asyncio.CancelledError:  # the caller has gone, the thread has not: keep its turn and its room until it has
+        request.give_up()
+        await _settled(made)
+        raise
+
+
+async def _settled(made: asyncio.Future[Any]) -> None:
+    """Wait until a thread has ended, whatever came of it, and however often this is cancelled."""
+    while not made.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([made])
+    if not made.cancelled():
+        made.exception()  # nobody else asks for it
 
 
 async def in_thread_if_many(values: int, call: Callable[..., T], *arguments: Any) -> T:

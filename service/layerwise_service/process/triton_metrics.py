@@ -81,7 +81,7 @@ def triton_exposition(totals: Iterable[tuple[Series, Sequence[float]]]) -> bytes
     waiting: defaultdict[tuple[str, str], float] = defaultdict(float)
     failures: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(lambda: dict.fromkeys(_REASONS, 0.0))
     for (kind, *labels), numbers in totals:
-        if kind in (PREDICTIONS, FAILURES) and labels[0]:
+        if kind in (PREDICTIONS, FAILURES) and labels[1]:  # the version is known
             model, version, *reasons = labels
             predictions.setdefault((model, version), Predictions())
             if kind == PREDICTIONS:

@@ -28,7 +28,7 @@ _TAIL = 2**16
 """Bytes at the end of a file in which notes after the table are looked for."""
 _LINE_END = re.compile(r"[\r\n]")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-_ANNOUNCED = re.compile(r"\s*sep=(.)[\r\n]", re.IGNORECASE)
+_ANNOUNCED = re.compile(r"\s*sep=([^\r\n\"'\\])[\r\n]", re.IGNORECASE)
 """A first line as Excel reads and writes it."""
 
 csv.field_size_limit(LONGEST_LINE)

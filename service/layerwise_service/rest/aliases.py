@@ -7,9 +7,8 @@ from flask import Blueprint, Response, request
 from werkzeug.routing import BaseConverter
 
 from layerwise_service.domain.aliases import Condition
-from layerwise_service.rest.arriving import SMALL
 from layerwise_service.rest.bodies import read_json
-from layerwise_service.rest.messages import Request
+from layerwise_service.rest.messages import SMALL, Request
 from layerwise_service.rest.query import check_query, whole_number
 from layerwise_service.rest.responses import json_response, model_json, move_json
 from layerwise_service.rest.wsgi import wsgi_request

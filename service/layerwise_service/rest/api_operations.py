@@ -112,12 +112,11 @@ _POST_VERSION: dict[str, Any] = {
         **problems(400, 413, 415, 429, 503, 507),
     },
 }
-_VERSION_FILE = get("The model file of a version", FILE, 404, 503, parameters=_VERSION)
+_VERSION_FILE = get("The model file of a version", FILE, 404, 412, 416, 503, parameters=_VERSION)
 _VERSION_FILE["get"]["responses"] |= {
     "200": answer("The file", FILE, "application/octet-stream"),
     "206": answer("The part of the file that the header Range asks for", FILE, "application/octet-stream"),
     "304": {"description": "The file is the one that If-None-Match names: its ETag is its SHA-256"},
-    "416": {"description": "The file has no such part"},
 }
 
 MODELS: dict[str, Any] = {

@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 from granian.rsgi import HTTPProtocol, ProtocolClosed  # type: ignore[attr-defined]  # not in an __all__
 
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.rest.messages import SMALL
 from layerwise_service.rest.room import Place, Room, too_slow
 
 T = TypeVar("T")
 
-SMALL = 2**16
-"""Bytes of a body that arrives whatever else does."""
 _DROPPED, _DROPPING_SECONDS = 128 * 2**20, 10.0
 """Bytes of a body that nobody wants that are read and dropped, and for how long."""
 
@@ -25,16 +24,67 @@ class BodyCutOff(InvalidRequest):
     """A body that ended too early, or one of whose chunks cannot be read."""
 
 
+class SmallBodies:
+    """Receives small bodies, each of which has `seconds` to come.
+
+    One timer looks at all that are awaited: a timer for each would take a twentieth of the rate of small requests.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._begun: dict[asyncio.Task[Any], float] = {}  # in order of their begin
+        self._stalled: set[asyncio.Task[Any]] = set()
+        self._looks = False
+
+    async def whole(self, protocol: HTTPProtocol) -> bytes:
+        """Return all of a body; nothing of one that is cut off. Raises `InvalidRequest` if it stops coming."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        self._begun[task] = loop.time()
+        if not self._looks:
+            self._looks = True
+            loop.call_later(self.seconds / 4, self._look, loop)
+        try:
+            return await protocol()
+        except ProtocolClosed:
+            return b""
+        except asyncio.CancelledError:
+            if task not in self._stalled:
+                raise
+            task.uncancel()
+            raise _stalled(f"it did not come within {self.seconds:g} s") from None
+        finally:
+            del self._begun[task]
+            self._stalled.discard(task)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        before = loop.time() - self.seconds
+        for task, begun in self._begun.items():
+            if begun > before:
+                break
+            if task not in self._stalled:
+                self._stalled.add(task)
+                task.cancel()
+        self._looks = bool(self._begun)
+        if self._looks:
+            loop.call_later(self.seconds / 4, self._look, loop)
+
+
+def _stalled(what: str) -> InvalidRequest:
+    return InvalidRequest(f"expected the rest of the body, {what}", reason="BODY_STALLED")
+
+
 class RsgiBody:
     """A body that the event loop receives; it may pause for `idle_seconds`. If it is large, it needs a place in `room`.
 
     It keeps its place until it is closed: what is received takes memory until it is answered.
     """
 
-    def __init__(self, protocol: HTTPProtocol, room: Room, *, idle_seconds: float) -> None:
+    def __init__(self, protocol: HTTPProtocol, room: Room, small: SmallBodies) -> None:
         self._protocol = protocol
         self._room = room
-        self._idle_seconds = idle_seconds
+        self._small = small
+        self._idle_seconds = small.seconds
         self._source: Any = None
         self._begun: AsyncGenerator[bytes] | None = None
         self._place: Place | None = None
@@ -43,10 +93,7 @@ class RsgiBody:
     async def whole(self, length: int | None, most: int) -> bytes:
         """As `Body` says. Raises `Unavailable` if there is no room, or if it comes too slowly while others wait."""
         if length is not None and length <= SMALL:
-            try:
-                return await self._protocol()
-            except ProtocolClosed:
-                return b""
+            return await self._small.whole(self._protocol)
         chunks: list[bytes] = []
         size = 0
         try:
@@ -57,7 +104,9 @@ class RsgiBody:
                     break
                 if self._place is None and size > SMALL:
                     whole = most if length is None else length
-                    self._place = await self._room.place(whole, self._stop, seconds=self._idle_seconds)
+                    self._place = await self._room.place(
+                        whole, self._stop, seconds=self._idle_seconds, promised=length is not None
+                    )
                 if self._place is not None:
                     self._place.has(size)
         except BodyCutOff:
@@ -112,8 +161,7 @@ class RsgiBody:
             except TimeoutError:
                 if self._place is not None and self._place.too_slow:
                     raise too_slow(self._place) from None
-                detail = f"expected the rest of the body, nothing came for {self._idle_seconds:g} s"
-                raise InvalidRequest(detail, reason="BODY_STALLED") from None
+                raise _stalled(f"nothing came for {self._idle_seconds:g} s") from None
             finally:
                 self._idle = None
             if chunk:

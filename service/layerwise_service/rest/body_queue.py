@@ -2,66 +2,71 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from time import perf_counter
 
-from layerwise_service.errors import Unavailable
 from layerwise_service.process.prediction_request import current_request
 
-_MOST_WAITING = 32  # half of the threads, so that small requests find a free one
-_LARGE = 2**20  # bytes of a body; smaller ones do not wait
-_NO_TURN = nullcontext()
-_WAITING_TIMES = 4  # so many times `most_bytes` may wait
-
-
-def may_wait(size: int, *, packed: bool) -> bool:
-    """Return whether a body may have to wait for a turn."""
-    return packed or size > _LARGE
+LARGE = 2**20
+"""Bytes of a body; smaller ones do not wait."""
 
 
 class BodyQueue:
-    """Lets bodies of `most_bytes` in total be decoded at a time, in order of arrival; a single one may be larger."""
+    """Lets bodies of `most_bytes` in total be decoded at a time, in order of arrival; a single one may be larger.
+
+    It serves one event loop, in which bodies wait without a thread. How many bytes may wait is left to their room.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
-        self._changed = threading.Condition()
         self._bytes = 0  # of the bodies whose turn it is
-        self._waiting: dict[int, int] = {}  # sizes by number, in order of arrival
-        self._next = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    def turn_for(self, size: int, *, packed: bool) -> AbstractContextManager[None]:
-        """Return the turn of a body; a small one waits for nothing, a packed one may be as large as any."""
-        if not may_wait(size, packed=packed):
-            return _NO_TURN
-        return self.turn(self._most_bytes if packed else size)
+    @asynccontextmanager
+    async def turn(self, size: int) -> AsyncGenerator[None]:
+        """Run the block when a body of `size` bytes has its turn; a small one waits for nothing.
 
-    @contextmanager
-    def turn(self, size: int) -> Generator[None]:
-        """Run the block when a body of `size` bytes has its turn. Raises `Unavailable` if too many wait already."""
-        start = time.perf_counter()
-        with self._changed:
-            if (self._waiting or not self._fits(size)) and self._is_full(size):
-                detail = f"{len(self._waiting)} large requests are waiting already, the most allowed; try again in 1 s"
-                raise Unavailable(detail, reason="TOO_MANY_LARGE_REQUESTS", retry_after=1)
-            number, self._next = self._next, self._next + 1
-            self._waiting[number] = size
-            self._changed.wait_for(lambda: next(iter(self._waiting)) == number and self._fits(size))
-            del self._waiting[number]
+        A body whose caller goes away meanwhile leaves the queue.
+        """
+        if size <= LARGE:
+            yield
+            return
+        start = perf_counter()
+        if self._waiting or not self._fits(size):
+            await self._wait(size)
+        else:
             self._bytes += size
-            self._changed.notify_all()
-        current_request().waited(time.perf_counter() - start)
+        current_request().waited(perf_counter() - start)
         try:
             yield
         finally:
-            with self._changed:
-                self._bytes -= size
-                self._changed.notify_all()
+            self._leave(size)
+
+    async def _wait(self, size: int) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # the turn came at the same moment
+                self._leave(size)
+            else:
+                self._waiting.remove((size, turn))
+                self._let_in()  # those behind it may be smaller
+            raise
+
+    def _leave(self, size: int) -> None:
+        self._bytes -= size
+        self._let_in()
+
+    def _let_in(self) -> None:
+        while self._waiting and self._fits(self._waiting[0][0]):
+            size, turn = self._waiting.popleft()
+            self._bytes += size
+            turn.set_result(None)
 
     def _fits(self, size: int) -> bool:
         return self._bytes == 0 or self._bytes + size <= self._most_bytes
-
-    def _is_full(self, size: int) -> bool:
-        held = sum(self._waiting.values())
-        return len(self._waiting) >= _MOST_WAITING or held + size > _WAITING_TIMES * self._most_bytes

@@ -10,12 +10,13 @@ import asyncio
 import errno
 import os
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from granian.rsgi import HTTPProtocol  # type: ignore[attr-defined]  # not in an __all__
 
+from layerwise_service.errors import ServiceError
+from layerwise_service.rest.piped import new_pipe
 from layerwise_service.rest.room import Room
 
 LARGE = 2**18
@@ -46,12 +47,12 @@ class LargeAnswers:
 
         place = await self._room.place(len(body), cut_off, seconds=self._seconds)
         try:
-            folder = Path(tempfile.mkdtemp(prefix="layerwise-answer-"))
-            pipe = folder / "pipe"
-            os.mkfifo(pipe, 0o600)
-        except BaseException:
+            pipe = new_pipe()
+        except ServiceError:  # no room in the temporary folder: granian may keep this one in memory
             place.free()
-            raise
+            protocol.response_bytes(status, headers, body)
+            return
+        folder = pipe.parent
 
         async def write() -> None:
             with suppress(BrokenPipeError, TimeoutError):  # the reader has gone

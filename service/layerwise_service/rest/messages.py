@@ -11,9 +11,13 @@ from urllib.parse import parse_qsl
 from layerwise_service.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 JSON = "application/json"
+SMALL = 2**16
+"""Bytes of a body that arrives whatever else does."""
 
 _CODINGS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """By the name of a content coding: zlib's `wbits`."""
+_MOST_RATIO = 1_032
+"""How many bytes a packed byte may stand for: deflate packs 258 into two bits."""
 
 
 class Headers(Protocol):
@@ -61,6 +65,7 @@ class Request:
         "_body",
         "_max_body_bytes",
         "_received",
+        "_unpacked",
         "headers",
         "method",
         "parameters",
@@ -93,6 +98,7 @@ class Request:
         self._body = body
         self._max_body_bytes = max_body_bytes
         self._received: bytes | None = None
+        self._unpacked = False
 
     def header(self, name: str) -> str:
         """Return the header `name`, which is in lower case; "" if there is none."""
@@ -123,8 +129,18 @@ class Request:
 
     @property
     def is_packed(self) -> bool:
-        """Whether the body is in gzip or deflate, and may be larger than what is sent of it."""
-        return self.header("content-encoding").lower() not in ("", "identity")
+        """Whether the body is in gzip or deflate, and may be larger than what is kept of it."""
+        return not self._unpacked and self._coding not in ("", "identity")
+
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes the body that was received may have when it is unpacked."""
+        size = len(self._received or b"")
+        return min(self._max_body_bytes, _MOST_RATIO * size) if self.is_packed else size
+
+    @property
+    def _coding(self) -> str:
+        return self.header("content-encoding").lower()
 
     async def receive(self) -> bytes:
         """Return the whole body as it was sent, and keep it for `body`.
@@ -141,12 +157,18 @@ class Request:
         Raises `TooLarge` if it is larger than a body may be, `InvalidRequest`, `UnsupportedMedia`.
         """
         assert self._received is not None
-        coding = self.header("content-encoding").lower()
-        if not coding or coding == "identity":
-            return self._received
-        if coding not in _CODINGS:
-            raise UnsupportedMedia(f"expected a body as it is, or in gzip or deflate, got one in {coding[:40]!r}")
-        return self._unpacked(self._received, coding)
+        if self.is_packed:
+            body = self._plain(self._received, self._max_body_bytes)
+            if body is None:
+                raise self._too_large(" when it is unpacked")
+            return body
+        return self._received
+
+    def unpack(self, most: int) -> None:
+        """Unpack the body that was received, if it then has at most `most` bytes. Raises what `body` raises."""
+        assert self._received is not None
+        if (body := self._plain(self._received, min(most, self._max_body_bytes))) is not None:
+            self._received, self._unpacked = body, True
 
     async def _arrived(self) -> bytes:
         length, most, source = self.length, self._max_body_bytes, self._body
@@ -169,13 +191,23 @@ class Request:
             await self._body.drop()
 
     @property
+    def may_be_large(self) -> bool:
+        """Whether the body has more than `SMALL` bytes, or does not say how many."""
+        length = self.length
+        return "transfer-encoding" in self.headers if length is None else length > SMALL
+
+    @property
     def length(self) -> int | None:
         """The header Content-Length, None without a valid one."""
         text = self.header("content-length")
         return int(text) if text.isascii() and text.isdecimal() and len(text.lstrip("0")) < 19 else None
 
-    def _unpacked(self, packed: bytes, coding: str) -> bytes:
-        most, parts, rest = self._max_body_bytes, list[bytes](), packed
+    def _plain(self, packed: bytes, most: int) -> bytes | None:
+        """Return an unpacked body, None if it has more than `most` bytes."""
+        coding = self._coding
+        if coding not in _CODINGS:
+            raise UnsupportedMedia(f"expected a body as it is, or in gzip or deflate, got one in {coding[:40]!r}")
+        parts, rest = list[bytes](), packed
         while rest or not parts:  # in gzip, one member may follow another
             unpacking = zlib.decompressobj(_CODINGS[coding])
             try:
@@ -185,7 +217,7 @@ class Request:
                 raise InvalidRequest(detail) from error
             most -= len(parts[-1])
             if most < 0:
-                raise self._too_large(" when it is unpacked")
+                return None
             if not unpacking.eof:
                 raise InvalidRequest(f"the body is cut off: it ends before the end of its {coding}")
             rest = unpacking.unused_data

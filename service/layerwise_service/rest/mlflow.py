@@ -136,6 +136,7 @@ def _answer(found: Prediction, name: str) -> Answer:
 
 
 def _rows(body: InvokeNumbers | Invoke) -> Sent:
+    _output(body.params or {})  # what is wrong with it is told before anything is predicted
     given = [name for name in _FORMS if getattr(body, name) is not None]
     if len(given) != 1:
         got = " and ".join(given) or "none"

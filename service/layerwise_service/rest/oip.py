@@ -92,20 +92,18 @@ class OipDialect:
         yield Route("GET", f"{path}/stats", self._stats)
 
     async def _infer(self, request: Request, model: str, version: str = "") -> Answer:
-        return await quickly(request, self._read_and_infer, model, version)
+        return await quickly(request, self._queue, self._read_and_infer, model, version)
 
     async def _read_and_infer(self, request: Request, model: str, version: str) -> Answer:
-        received, packed = await request.receive(), request.is_packed
-        with self._queue.turn_for(0 if packed else json_length(request, received), packed=packed):
-            body = request.body()
-            length = json_length(request, body)
-            if length == 0 and body:
-                found = await self._inference.version_soon(model, version)
-                asked = read_bytes(body, signature_of(found.network).inputs)
-            else:
-                text = body[:length] if length < len(body) else body
-                asked = read_json(request, text, memoryview(body)[length:], max_values=self._max_values)
-            answer = await self._inference.infer(InferRequest(model, version, asked.inputs, asked.outputs))
+        body = request.body()
+        length = json_length(request, body)
+        if length == 0 and body:
+            found = await self._inference.version_soon(model, version)
+            asked = read_bytes(body, signature_of(found.network).inputs)
+        else:
+            text = body[:length] if length < len(body) else body
+            asked = read_json(request, text, memoryview(body)[length:], max_values=self._max_values)
+        answer = await self._inference.infer(InferRequest(model, version, asked.inputs, asked.outputs))
         return await in_thread_if_many(answer.values, write_infer_answer, answer, asked)
 
     def _server(self, request: Request) -> Answer:

@@ -20,11 +20,14 @@ import structlog
 from granian.rsgi import HTTPProtocol  # type: ignore[attr-defined]  # not in an __all__
 
 from layerwise_service.errors import ServiceError, Unavailable
+from layerwise_service.stores.files import storage_errors
 
 log = structlog.get_logger()
 
 _OPEN_SECONDS = 2.0  # until granian opens the pipe: it never does if the caller has gone
 _BETWEEN_SECONDS = 0.002
+_OLD_SECONDS = 60.0
+_PREFIX = "layerwise-answer-"
 
 
 class Pipes:
@@ -61,12 +64,14 @@ class Piped:
         self._threads = threads
 
     def send(self, protocol: HTTPProtocol, status: int, headers: list[tuple[str, str]]) -> None:
-        """Begin to send; a thread writes the chunks."""
+        """Begin to send; a thread writes the chunks. Raises `ServiceError` if there can be no pipe."""
         try:
-            folder = Path(tempfile.mkdtemp(prefix="layerwise-answer-"))
-            pipe = folder / "pipe"
-            os.mkfifo(pipe, 0o600)
-            self._threads.submit(self._write, pipe)
+            pipe = new_pipe()
+            try:
+                self._threads.submit(self._write, pipe)
+            except BaseException:
+                shutil.rmtree(pipe.parent, ignore_errors=True)
+                raise
         except BaseException:
             self._end()
             raise
@@ -88,6 +93,34 @@ class Piped:
         finally:
             shutil.rmtree(pipe.parent, ignore_errors=True)
             self._end()
+
+
+def new_pipe() -> Path:
+    """Return a new named pipe, alone in a new temporary folder. Raises `ServiceError` if there can be none."""
+    with storage_errors():
+        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        try:
+            os.mkfifo(pipe := folder / "pipe", 0o600)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    return pipe
+
+
+def remove_own_pipes() -> None:
+    """Remove the folders of this process, which ends: nobody will open what is still in one."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}{os.getpid()}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_old_pipes() -> None:
+    """Remove the folders of processes that were killed: a pipe is opened within seconds, and its folder removed."""
+    before = time.time() - _OLD_SECONDS
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            found = folder.lstat()
+            if found.st_uid == os.getuid() and found.st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _opened(pipe: Path) -> int:

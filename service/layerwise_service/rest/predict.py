@@ -65,7 +65,7 @@ class Predict:
         """Answer an array; the options are in the query."""
         options = options_of(request.query(*OPTIONS))
 
-        return await quickly(request, self._read_array_and_answer, options)
+        return await quickly(request, self._requests.queue, self._read_array_and_answer, options)
 
     async def _read_array_and_answer(self, request: Request, options: Options) -> Answer:
         return await self._answer(request, options, read_array(request.body()))

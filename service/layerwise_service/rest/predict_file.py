@@ -10,7 +10,6 @@ from flask import Response, request
 from layerwise_service.errors import TooLarge
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.rest.answers import prediction_answer
-from layerwise_service.rest.arriving import SMALL
 from layerwise_service.rest.file_bodies import (
     UploadPlaces,
     body_size,
@@ -19,6 +18,7 @@ from layerwise_service.rest.file_bodies import (
     is_form,
     whole_body_chunks,
 )
+from layerwise_service.rest.messages import SMALL
 from layerwise_service.rest.predict_options import OPTIONS, options_of
 from layerwise_service.rest.query import check_query
 from layerwise_service.rest.responses import flask_response

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from layerwise_service.errors import Unavailable
 
-_LEAST_RATE = 2**16
+LEAST_RATE = 2**16
 """Bytes a second that must come of a body while another one waits for room."""
-_LONGEST_SECONDS = 60.0
+LONGEST_SECONDS = 60.0
 """How long a body may take meanwhile; a large one must therefore come faster."""
 _GRACE_SECONDS, _LOOK_SECONDS = 2.0, 0.5
 
@@ -18,10 +18,11 @@ _GRACE_SECONDS, _LOOK_SECONDS = 2.0, 0.5
 class Place:
     """The room that one body has; `end` stops receiving it."""
 
-    __slots__ = ("_arrived_at", "_end", "_room", "_seen", "_seen_at", "arrived", "size", "too_slow")
+    __slots__ = ("_arrived_at", "_end", "_least_rate", "_room", "_seen", "_seen_at", "arrived", "size", "too_slow")
 
-    def __init__(self, room: Room, size: int, end: Callable[[], None]) -> None:
+    def __init__(self, room: Room, size: int, end: Callable[[], None], *, promised: bool) -> None:
         self._room = room
+        self._least_rate = max(LEAST_RATE, size / LONGEST_SECONDS if promised else 0.0)
         self._end: Callable[[], None] | None = end
         self._arrived_at = self._seen_at = 0.0
         self._seen = 0
@@ -54,8 +55,7 @@ class Place:
         now, grace = _now(), self._room.grace_seconds
         if self._end is None or now - self._seen_at < grace:
             return
-        least = max(_LEAST_RATE, self.size / _LONGEST_SECONDS) * (now - self._seen_at)
-        enough = self.arrived - self._seen >= least
+        enough = self.arrived - self._seen >= self._least_rate * (now - self._seen_at)
         self._seen, self._seen_at = self.arrived, now
         if not enough or now - self._arrived_at > grace:
             self.too_slow = True
@@ -78,12 +78,13 @@ class Room:
         self._held: set[Place] = set()
         self._waiting: deque[tuple[Place, asyncio.Future[None]]] = deque()
 
-    async def place(self, size: int, end: Callable[[], None], *, seconds: float) -> Place:
+    async def place(self, size: int, end: Callable[[], None], *, seconds: float, promised: bool = True) -> Place:
         """Return room for a body, when there is some. Raises `Unavailable` if there is none within `seconds`.
 
-        `end` is called in this event loop if the body comes too slowly.
+        `end` is called in this event loop if the body comes too slowly. `promised`: it has as many bytes as `size`,
+        not at most so many.
         """
-        place = Place(self, size, end)
+        place = Place(self, size, end, promised=promised)
         if not self._waiting and self._fits(place):
             self._take(place)
             return place
@@ -154,7 +155,7 @@ def _too_many(detail: str) -> Unavailable:
 
 def too_slow(place: Place) -> Unavailable:
     """Return the error for a body that came too slowly."""
-    wanted = f"{_LEAST_RATE} bytes a second, and within {_LONGEST_SECONDS:g} s"
+    wanted = f"{LEAST_RATE} bytes a second, and within {LONGEST_SECONDS:g} s"
     detail = (
         f"other large bodies wait, and of this one {place.arrived} bytes came, which is too slow; send fewer rows in a"
         f" request, or send it again later: while others wait, a body must come at {wanted}"

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from layerwise_service.process.threads import in_thread, in_thread_if_many, in_turn, run_now
+from layerwise_service.process.prediction_request import current_request
+from layerwise_service.process.threads import in_thread_if_many, in_turn, run_now
 from layerwise_service.rest.bodies import check_json_type, check_keys, decoded_as
-from layerwise_service.rest.body_queue import BodyQueue, may_wait
+from layerwise_service.rest.body_queue import LARGE, BodyQueue
 from layerwise_service.rest.json_limits import check_rows
 from layerwise_service.rest.many_numbers import LEAST_BYTES, read_many_numbers
 from layerwise_service.rest.messages import Answer, Request
@@ -44,8 +45,8 @@ class RowRequests:
 
     def __init__(self, predictor: VersionPredictor, settings: Settings, queue: BodyQueue) -> None:
         self.predictor = predictor
+        self.queue = queue
         self._settings = settings
-        self._queue = queue
 
     async def predict(
         self,
@@ -82,28 +83,26 @@ class RowRequests:
         `types` are those of a body besides JSON's.
         """
         check_json_type(request, types)
-        return await quickly(request, self._read_and_answer, form, answer, at)
+        return await quickly(request, self.queue, self._read_and_answer, form, answer, at)
 
     async def predict_csv(self, request: Request, *, model: str | None, version: str | None) -> Prediction:
         """Return the prediction for the rows of a body in CSV."""
-        return await quickly(request, self._read_and_predict_csv, model, version)
+        return await quickly(request, self.queue, self._read_and_predict_csv, model, version)
 
     async def _read_and_answer(
         self, request: Request, form: Form, answer: Callable[[Any], Coroutine[Any, Any, T]], at: str
     ) -> T:
-        with self._queue.turn_for(len(await request.receive()), packed=request.is_packed):
-            data = request.body()
-            body = self._read(data, form, at)
-            del data  # free it: only its rows are needed
-            return await answer(body)
+        data = request.body()
+        body = self._read(data, form, at)
+        del data  # free it: only its rows are needed
+        return await answer(body)
 
     async def _read_and_predict_csv(self, request: Request, model: str | None, version: str | None) -> Prediction:
         settings = self._settings
-        with self._queue.turn_for(len(await request.receive()), packed=request.is_packed):
-            data = request.body()
-            sent = csv_rows(data, most_rows=settings.max_predict_rows, most_values=settings.max_predict_values)
-            del data
-            return await self._predict(sent, model, version)
+        data = request.body()
+        sent = csv_rows(data, most_rows=settings.max_predict_rows, most_values=settings.max_predict_values)
+        del data
+        return await self._predict(sent, model, version)
 
     def _read(self, data: bytes, form: Form, at: str) -> Any:
         """Return a body as one of the structs of `form`. Raises `InvalidRequest`, `TooLarge`."""
@@ -137,16 +136,21 @@ class RowRequests:
             return await found.predict_soon(rows, at=at)
 
 
-async def quickly(request: Request, answer: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+async def quickly(
+    request: Request, queue: BodyQueue, answer: Callable[..., Coroutine[Any, Any, T]], *arguments: Any
+) -> T:
     """Receive the body of `request`, and return what `answer` makes of it and the `arguments`.
 
-    It is called here if the body is small and not packed, else in a thread. Raises what `Request.receive` raises.
+    It is called here if the body is small and not packed; else in a thread, for a large body when it has its turn in
+    the `queue`. Raises what `Request.receive` and `Request.unpack` raise.
     """
-    size, packed = len(await request.receive()), request.is_packed
-    if size <= AT_ONCE and not packed:
+    size = len(await request.receive())
+    if (size <= AT_ONCE and not request.is_packed) or current_request().threads is None:
         return await answer(request, *arguments)
-    computed = in_thread if may_wait(size, packed=packed) else in_turn
-    return await computed(lambda: run_now(answer(request, *arguments)))
+    if request.is_packed:
+        await in_turn(request.unpack, LARGE)
+    async with queue.turn(request.most_bytes):
+        return await in_turn(lambda: run_now(answer(request, *arguments)))
 
 
 async def written(prediction: Prediction, write: Callable[..., Answer], *arguments: Any) -> Answer:

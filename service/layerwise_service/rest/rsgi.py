@@ -20,12 +20,12 @@ from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]  # no
 from werkzeug.wsgi import FileWrapper
 
 from layerwise_service.process.step_threads import StepThreads
-from layerwise_service.rest.arriving import SMALL, RsgiBody, stream_for_thread
+from layerwise_service.rest.arriving import RsgiBody, SmallBodies, stream_for_thread
 from layerwise_service.rest.gateway import Gateway, Sent
 from layerwise_service.rest.hosts import PROBES
 from layerwise_service.rest.large_answers import LARGE, LargeAnswers
 from layerwise_service.rest.messages import Request
-from layerwise_service.rest.piped import Piped, Pipes
+from layerwise_service.rest.piped import Piped, Pipes, remove_own_pipes
 from layerwise_service.rest.room import Room
 
 THREADS = 64
@@ -46,7 +46,7 @@ class Rsgi:
 
     def __init__(self, gateway: Gateway, *, idle_seconds: float, large_bytes: int) -> None:
         self._gateway = gateway
-        self._idle_seconds = idle_seconds
+        self._small = SmallBodies(idle_seconds)
         self._predicting = StepThreads(THREADS, name="predict")
         self._others = ThreadPoolExecutor(THREADS, thread_name_prefix="flask")
         # free when all others are taken
@@ -62,11 +62,11 @@ class Rsgi:
         if len(headers) < len(pairs):
             headers = _joined(pairs)
         version = "1.0" if scope.http_version == "1" else scope.http_version
-        body = RsgiBody(protocol, self._room, idle_seconds=self._idle_seconds)
+        body = RsgiBody(protocol, self._room, self._small)
         request = self._gateway.request(scope.method, scope.path, scope.query_string, headers, body, version=version)
         answering = self._gateway.answer(request, self._predicting)
         try:
-            answer = await (_while_there(protocol, answering) if (request.length or 0) > SMALL else answering)
+            answer = await (_while_there(protocol, answering) if request.may_be_large else answering)
         finally:
             body.close()
         if answer is not None:
@@ -74,15 +74,18 @@ class Rsgi:
             return
         try:
             status, sent, content = await self._leave(request, body, _environ(request, headers, scope))
+            if status >= HTTPStatus.BAD_REQUEST:
+                await request.discard()
+            if isinstance(content, bytes):
+                protocol.response_bytes(status, sent, content)
+            else:
+                content.send(protocol, status, sent)
         except Exception as error:  # noqa: BLE001 - nothing else answers it
             protocol.response_bytes(*self._gateway.failed(error, request))
-            return
-        if status >= HTTPStatus.BAD_REQUEST:
-            await request.discard()
-        if isinstance(content, bytes):
-            protocol.response_bytes(status, sent, content)
-        else:
-            content.send(protocol, status, sent)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Clean up before the process ends."""
+        remove_own_pipes()
 
     async def _send(self, protocol: HTTPProtocol, answer: Sent, request: Request) -> None:
         if len(answer[2]) > LARGE and request.method != "HEAD":

@@ -27,6 +27,7 @@ from layerwise_service.process.memory import start_returning_memory
 from layerwise_service.process.ports import reserve
 from layerwise_service.rest.app import gateway_of
 from layerwise_service.rest.many_numbers import forget_parser
+from layerwise_service.rest.piped import remove_old_pipes
 from layerwise_service.rest.rsgi import THREADS, Rsgi
 from layerwise_service.settings import Settings
 
@@ -39,6 +40,7 @@ _HEADER_MILLISECONDS = 10_000
 _READY_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 _AGAIN_SECONDS = 1.0
+_WATCH_SECONDS = 0.25
 
 
 def serve_rest(
@@ -73,13 +75,15 @@ def serve_rest(
         respawn_interval=0.1,
         workers_kill_timeout=max(1, round(settings.stop_seconds)),
     )
-    announcing = _announcer(host, port, shown, ready)
+    announcing, watching = _announcer(host, port, shown, ready), _watcher(server)
     announcing.start()
+    watching.start()
     try:
         load: Any = partial(_load, settings, build, os.getpid(), counts)  # granian's type is that of a function
         server.serve(target_loader=load, wrap_loader=False)
     finally:
         announcing.stop()
+        watching.stop()
         reservation.close()
     log.info("rest_stopped")
 
@@ -87,7 +91,7 @@ def serve_rest(
 def _connections() -> int:
     """Return how many connections a process may hold, after raising its limit of open files if necessary.
 
-    Each may be a download, which takes a second file.
+    Each may be a download, which takes a second file. Large answers take two, but few have room at the same time.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
@@ -103,6 +107,7 @@ def _load(settings: Settings, build: Callable[[Settings, Reporter], Flask], pare
     configure_logs(settings.log, process="rest")
     end_with_parent(parent)
     start_returning_memory(forget_parser)
+    remove_old_pipes()
     reporter = Reporter(counts)
     reporter.start()
     logged = ""
@@ -135,6 +140,23 @@ def _announcer(host: str, port: int, shown: str, ready: Callable[[str], None]) -
 
     announcing = Loop("announce", look, every=_LOOK_SECONDS)
     return announcing
+
+
+def _watcher(server: Any) -> Loop:
+    """Return a loop that logs which of granian's processes have ended by themselves; granian replaces them."""
+    known: set[int] = set()
+
+    def look() -> None:
+        nonlocal known
+        now = {worker.inner.pid for worker in [*server.wrks] if worker.inner.pid}
+        if len(now) < len(known):
+            return  # a process is about to be forked, and must not inherit a lock of the log
+        if not server.interrupt_signal:
+            for pid in known - now:
+                log.error("process_ended", name="rest", pid=pid)
+        known = now
+
+    return Loop("watch", look, every=_WATCH_SECONDS)
 
 
 def _answers(host: str, port: int) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
+from http import HTTPStatus
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from layerwise_service.domain.models import Version
+from layerwise_service.errors import NotAsRequired, OutOfRange
 from layerwise_service.rest.file_bodies import (
     CHUNK,
     UploadPlaces,
@@ -42,16 +45,31 @@ def version_file_routes(files: ModelFiles, places: UploadPlaces) -> Blueprint:
     def get_file(model: str, version: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query()
         found, file = files.open(model, version)
+        if not _is_one_range():
+            request.environ.pop("HTTP_RANGE", None)  # what is not understood is ignored: RFC 9110
         content = wrap_file(request.environ, file, CHUNK)
         response = Response(content, mimetype="application/octet-stream", direct_passthrough=True)
         response.call_on_close(file.close)
         response.content_length = found.size_bytes
         response.headers["Content-Disposition"] = f'attachment; filename="{_file_name(found)}"'
         response.set_etag(found.sha256)
-        response.make_conditional(request.environ, accept_ranges=True, complete_length=found.size_bytes)
+        try:
+            response.make_conditional(request.environ, accept_ranges=True, complete_length=found.size_bytes)
+        except RequestedRangeNotSatisfiable as error:
+            response.close()
+            detail = f"expected a range within the {found.size_bytes} bytes of the file"
+            raise OutOfRange(detail, pointer="Range") from error
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+            response.close()
+            raise NotAsRequired(f'the ETag of the file is "{found.sha256}"', pointer="If-Match")
         return response
 
     return routes
+
+
+def _is_one_range() -> bool:
+    asked = request.range
+    return asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
 
 
 def _received(upload: FileUpload[Imported], *, form: bool) -> Imported:

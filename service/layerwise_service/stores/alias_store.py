@@ -155,17 +155,21 @@ def _rollback_target(connection: Connection, model: Model, alias: str) -> int:
 
 
 def _moves(connection: Connection, model: str, alias: str) -> list[AliasMove]:
-    """Return the moves that are kept, oldest first."""
-    found = connection.execute(sa.select(alias_moves).where(_moves_of(model, alias)).order_by(alias_moves.c.number))
+    """Return the moves that are kept, oldest first, without requests that changed nothing."""
+    query = sa.select(alias_moves).where(_moves_of(model, alias), ~_CHANGES_NOTHING).order_by(alias_moves.c.number)
+    found = connection.execute(query)
     return [AliasMove(row.time, row.before, row.after, row.rollback) for row in found]
 
 
 def _move(
     connection: Connection, model: Model, alias: str, after: int | None, condition: Condition, *, rollback: bool = False
 ) -> None:
-    """Point the alias at the version `after`, unless it points there already; delete it if there is none."""
+    """Point the alias at the version `after`, unless it points there already; delete it if there is none.
+
+    A request with an id is kept also if it changes nothing: repeated later, it must not undo the move of another.
+    """
     before = model.aliases.get(alias)
-    if before == after:
+    if before == after and condition.request_id is None:
         return
     this = (aliases.c.model == model.name) & (aliases.c.alias == alias)
     if after is None:
@@ -179,7 +183,14 @@ def _move(
     row = {"model": model.name, "alias": alias, "number": number, "before": before, "after": after}
     row |= {"rollback": rollback, "request_id": condition.request_id}
     connection.execute(sa.insert(alias_moves).values(time=now(), **row))
-    connection.execute(sa.delete(alias_moves).where(moves, alias_moves.c.number <= number - MOST_MOVES))
+    like_it = _CHANGES_NOTHING if before == after else ~_CHANGES_NOTHING
+    numbers = sa.select(alias_moves.c.number).where(moves, like_it).order_by(alias_moves.c.number.desc())
+    oldest = connection.scalar(numbers.offset(MOST_MOVES).limit(1))
+    if oldest is not None:
+        connection.execute(sa.delete(alias_moves).where(moves, like_it, alias_moves.c.number <= oldest))
+
+
+_CHANGES_NOTHING = sa.func.coalesce(alias_moves.c.before, 0) == sa.func.coalesce(alias_moves.c.after, 0)
 
 
 def _moves_of(model: str, alias: str) -> sa.ColumnElement[bool]:

@@ -24,7 +24,7 @@ from layerwise import MLP
 from layerwise_service.errors import Unavailable
 from layerwise_service.process.counts import Levels
 from layerwise_service.process.overflow import overflowing
-from layerwise_service.process.prediction_request import too_late
+from layerwise_service.process.prediction_request import current_request
 from layerwise_service.process.threads import in_thread
 from layerwise_service.usecases.pass_costs import MOST_JOINED, Costs
 from layerwise_service.usecases.pass_waiter import Computed, Floats, Waiter, seconds_left, tell
@@ -171,7 +171,7 @@ class Batcher:
         with self._lock:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
-                raise too_late()
+                raise current_request().too_late()
 
     def _run(self, network: MLP, waiter: Waiter, *, counted: bool = False) -> Computed:
         """Compute alone. A pass that is `counted` makes room for those that wait."""

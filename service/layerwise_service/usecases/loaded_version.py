@@ -21,7 +21,6 @@ from layerwise_service.domain.datasets import AnyColumns, rows_of
 from layerwise_service.domain.json_words import json_word
 from layerwise_service.domain.tables import encoded, listed
 from layerwise_service.errors import InvalidRequest, OutputNotFinite, TooLarge
-from layerwise_service.process.counts import COUNTS, WARNINGS
 from layerwise_service.process.overflow import overflowing
 from layerwise_service.process.prediction_request import current_request
 from layerwise_service.process.threads import in_turn
@@ -121,7 +120,7 @@ class LoadedVersion:
         request.computed(rows=len(outputs), seconds=found.infer_seconds, executions=found.executions)
         probabilities = network.probabilities(outputs) if wanted.needs_probabilities(network) else None
         for warning in warnings:
-            COUNTS.add((WARNINGS, self.model, str(self.version), warning.reason), [float(warning.rows)])
+            request.warned(warning.reason, warning.rows)
         return Prediction(
             self.model,
             self.version,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from layerwise_service.errors import DeadlineExceeded
+from layerwise_service.errors import CallTooLate
 from layerwise_service.process import step_threads
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.process.step_threads import StepThreads
@@ -62,7 +62,7 @@ def test_a_step_whose_caller_waits_no_longer_is_not_made_and_gives_its_turn_back
         gone.cancel()
         released.set()
         assert await asyncio.gather(*held) == [True, True]
-        with pytest.raises(DeadlineExceeded):
+        with pytest.raises(CallTooLate):
             await late
         with pytest.raises(asyncio.CancelledError):
             await gone

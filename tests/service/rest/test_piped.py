@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from helpers.waiting import wait_until
-from layerwise_service.errors import DataLoss, Unavailable
-from layerwise_service.rest.piped import Pipes
+from layerwise_service.errors import DataLoss, StorageUnavailable, Unavailable
+from layerwise_service.rest.piped import Pipes, new_pipe, remove_old_pipes, remove_own_pipes
 
 
 class Reader:
@@ -43,6 +45,36 @@ def test_an_answer_is_made_as_it_is_read_and_its_pipe_is_gone_afterwards() -> No
         assert len(pipe.read()) == 99 * 2**16
     assert closed.wait(20)
     wait_until(lambda: not reader.path.parent.exists())
+
+
+def test_folders_of_processes_that_were_killed_are_removed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    mine, killed, new = new_pipe().parent, tmp_path / "layerwise-answer-1-x", tmp_path / "layerwise-answer-2-x"
+    (tmp_path / "other").mkdir()
+    for folder in (killed, new):
+        folder.mkdir()
+    for folder in (killed, tmp_path / "other"):
+        os.utime(folder, (0, 0))
+
+    remove_old_pipes()
+    assert sorted(tmp_path.iterdir()) == sorted([mine, new, tmp_path / "other"])
+    remove_own_pipes()
+    assert sorted(tmp_path.iterdir()) == [new, tmp_path / "other"]
+
+
+def test_an_answer_that_can_have_no_pipe_is_an_error_and_gives_its_thread_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    pipes, closed, reader = Pipes(1), threading.Event(), Reader()
+
+    for _ in range(2):
+        with pytest.raises(StorageUnavailable):
+            pipes.piped([b"a"], closed.set).send(cast("Any", reader), 200, [])
+
+    assert closed.is_set()
 
 
 def test_an_answer_whose_reader_goes_away_is_made_no_further() -> None:

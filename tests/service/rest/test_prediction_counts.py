@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from helpers.dialect_models import publish_models
 from helpers.metrics import Sample, growth, samples, series
 from helpers.published import publish
 from helpers.rest_clients import running_rest
@@ -33,6 +35,7 @@ def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
         pass
     network.labels = ("no", "yes")
     publish(settings, "xor", network, plan, labels=network.labels)
+    publish_models(settings, only=("weather",))
     with running_rest(settings) as client:
         yield client
 
@@ -104,6 +107,27 @@ def test_an_inference_that_is_refused_counts_for_the_version_that_was_found(rest
     assert nowhere[series("layerwise_predict_errors_total", **NOBODY, reason="MODEL_NOT_FOUND")] == 1
 
 
+def test_unusual_cells_count_only_with_the_rows_that_were_answered(rest: FlaskClient) -> None:
+    def ask(output: str) -> object:
+        return post(
+            rest,
+            "/models/weather/invocations",
+            json.dumps(
+                {
+                    "dataframe_records": [{"wind": 1000, "sky": "pink", "day": "2024-05-01"}],
+                    "params": {"output": output},
+                }
+            ).encode(),
+        )
+
+    refused = grown(rest, lambda: ask("nope"))
+    answered = grown(rest, lambda: ask("label"))
+
+    weather = {"model": "weather", "version": "1"}
+    assert not any(name == "layerwise_predict_warnings_total" for name, _ in refused)
+    assert answered[series("layerwise_predict_warnings_total", **weather, reason="FAR_NUMBER")] == 1
+
+
 def test_a_version_that_is_not_there_and_a_model_that_is_unloaded_count_for_the_model(rest: FlaskClient) -> None:
     body = WAYS[0].body(GOOD).replace(b"{", b'{"version": 7, ', 1)
     found = grown(rest, lambda: post(rest, "/predict", body))
@@ -151,7 +175,7 @@ def test_models_in_memory_are_counted_with_their_bytes(rest: FlaskClient) -> Non
 
     found = samples(rest.get("/metrics").get_data(as_text=True))
 
-    assert found[series("layerwise_loaded_models")] == 1
+    assert found[series("layerwise_loaded_models")] == 2
     assert 100 < found[series("layerwise_loaded_bytes")] < 100_000
 
 

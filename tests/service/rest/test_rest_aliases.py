@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from helpers.rest_clients import running_rest
 from helpers.waiting import wait_until
+from layerwise_service.domain.aliases import MOST_MOVES
 from layerwise_service.domain.models import Version
 from layerwise_service.settings import Settings
 from layerwise_service.wiring import Stores
@@ -35,6 +36,29 @@ def problem(response: Any) -> tuple[int, str, Any]:
     body = response.get_json()
     (error,) = body.get("errors", [{}])
     return response.status_code, body["reason"], error.get("pointer") or error.get("parameter")
+
+
+@pytest.mark.usefixtures("two")
+def test_a_request_that_changed_nothing_does_not_undo_the_move_of_another_when_it_is_repeated(
+    rest: FlaskClient,
+) -> None:
+    def put(version: int, request_id: str) -> Any:
+        return rest.put(CHAMPION, json={"version": version, "request_id": request_id})
+
+    rest.put(CHAMPION, json={"version": 1})
+    assert put(1, "nothing").get_json()["aliases"] == {"champion": 1}
+    assert put(2, "other").get_json()["aliases"] == {"champion": 2}
+
+    assert put(1, "nothing").get_json()["aliases"] == {"champion": 2}
+    assert problem(put(2, "nothing"))[:2] == (409, "REQUEST_ID_REUSED")
+    for number in range(MOST_MOVES + 5):
+        put(2, f"again-{number}")
+    assert rest.post(f"{CHAMPION}:rollback").get_json()["aliases"] == {"champion": 1}  # the move from 1 to 2
+    assert [(each["before"], each["after"]) for each in rest.get(f"{CHAMPION}/moves").get_json()["moves"]] == [
+        (2, 1),
+        (1, 2),
+        (None, 1),
+    ]
 
 
 @pytest.mark.usefixtures("two")

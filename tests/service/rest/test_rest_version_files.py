@@ -104,8 +104,14 @@ def test_a_file_is_asked_for_in_part_not_again_if_it_is_the_same_and_without_its
     part = fetched(rest, url, headers={"Range": "bytes=10-19"})
     same = fetched(rest, url, headers={"If-None-Match": etag})
     head = rest.head(url, buffered=True)
+    odd = [fetched(rest, url, headers={"Range": text}) for text in ("lines=1-2", "bytes=0-1,5-6", "bytes=x")]
+    beyond = fetched(rest, url, headers={"Range": f"bytes={len(data)}-"})
+    other = fetched(rest, url, headers={"If-Match": '"another"'})
 
     assert (part.status_code, part.data) == (206, data[10:20])
+    assert [(each.status_code, each.data) for each in odd] == [(200, data)] * 3
+    assert problem(beyond) == (416, "OUT_OF_RANGE")
+    assert problem(other) == (412, "NOT_AS_REQUIRED")
     assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", etag)
     assert (head.status_code, head.data, head.headers["Content-Length"]) == (200, b"", str(len(data)))
     assert problem(fetched(rest, "/api/models/parts/versions/2/file")) == (404, "VERSION_NOT_FOUND")

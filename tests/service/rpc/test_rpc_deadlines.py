@@ -17,6 +17,7 @@ from layerwise_proto.oip.grpc_service_pb2_grpc import GRPCInferenceServiceStub
 from layerwise_proto.v1 import models_pb2
 from layerwise_proto.v1.models_pb2_grpc import PredictionServiceStub
 from layerwise_service.domain.models import Version
+from layerwise_service.errors import STATUS, ServiceError
 from layerwise_service.process import step_threads
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.usecases.loaded_version import LoadedVersion
@@ -145,6 +146,17 @@ def test_a_request_whose_parameter_timeout_passes_while_it_waits_is_not_computed
     for each in calls:
         each.result()
     assert held.begun == TURNS + 1
+
+
+def test_a_passed_deadline_has_the_code_of_one_that_is_not_tried_again() -> None:
+    late = PredictionRequest(seconds=0)
+    limited = PredictionRequest(seconds=60)
+    limited.limit(0)
+
+    for request, code in ((late, 4), (limited, 14)):
+        with pytest.raises(ServiceError) as caught:
+            request.check()
+        assert (STATUS[caught.value.kind][0], caught.value.reason) == (code, "DEADLINE_EXCEEDED")
 
 
 def test_time_spent_waiting_for_a_thread_is_counted_as_such(channel: grpc.Channel, held: HeldPredictions) -> None:

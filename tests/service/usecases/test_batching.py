@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from helpers.waiting import wait_until
 from layerwise import MLP, Architecture, Layer
-from layerwise_service.errors import DeadlineExceeded, Unavailable
+from layerwise_service.errors import CallTooLate, DeadlineExceeded, Unavailable
 from layerwise_service.process.prediction_request import PredictionRequest
 from layerwise_service.usecases import batching
 from layerwise_service.usecases.batching import LEAST_PARAMETERS, Batcher, Batches
@@ -133,7 +133,7 @@ def test_a_request_does_not_wait_beyond_its_deadline_and_is_not_computed(callers
         with PredictionRequest(seconds=60):
             patient = callers.ask(row(2))
 
-            with pytest.raises(DeadlineExceeded):
+            with pytest.raises(CallTooLate):
                 late.result(timeout=20)
             callers.network.let(2)
 
@@ -304,7 +304,7 @@ def test_a_request_of_an_event_loop_does_not_wait_beyond_its_deadline(callers: C
 
     first, error, patient = asyncio.run(run())
 
-    assert isinstance(error, DeadlineExceeded)
+    assert isinstance(error, CallTooLate)
     assert (first.outputs[0, 0], patient.outputs[0, 0]) == (0, 4)
     assert callers.network.passes == [1, 1]
 

@@ -11,6 +11,7 @@ from layerwise_service.stores.database import Database
 from layerwise_service.stores.schema import metadata, registry
 
 HEAD = "0017"
+_LOCK = 0x6C617965  # of PostgreSQL: held by who migrates, on whichever machine
 _REVISION = sa.Table(  # as Alembic makes it
     "alembic_version",
     sa.MetaData(),
@@ -26,18 +27,19 @@ def migrate(database: Database) -> None:
     """
     if _revision(database) == HEAD:
         return
-    with database.alone("migrating"):
-        if (revision := _revision(database)) == HEAD:
+    with database.alone("migrating"), database.write() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        if (revision := _revision_of(connection)) == HEAD:
             return
-        if revision is not None and revision > HEAD:
+        if revision is None:
+            _create(connection)
+        elif revision < HEAD:
+            _upgrade(connection)
+        else:
             raise DatabaseUnusable(
                 f"the database has schema {revision}, newer than this release's ({HEAD}): use a newer Layerwise"
             )
-        with database.write() as connection:
-            if revision is None:
-                _create(connection)
-            else:
-                _upgrade(connection)
 
 
 def _create(connection: sa.Connection) -> None:
@@ -60,7 +62,11 @@ def _upgrade(connection: sa.Connection) -> None:
 
 def _revision(database: Database) -> str | None:
     with database.read() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        revision: str | None = connection.scalar(sa.select(_REVISION))
-        return revision
+        return _revision_of(connection)
+
+
+def _revision_of(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(sa.select(_REVISION))
+    return revision
