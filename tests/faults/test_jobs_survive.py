@@ -133,6 +133,34 @@ def test_the_job_of_a_killed_worker_is_claimed_again_and_ends_with_the_same_weig
         assert weights(client, service, "digits") == undisturbed
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_job_goes_on_from_its_last_checkpoint_whatever_ends_its_worker_or_the_service(
+    tmp_path: Path, undisturbed: str, number: int
+) -> None:
+    quick = {"LAYERWISE_CHECKPOINT_SECONDS": "0.05"}
+    with running_service(tmp_path / "home", **quick) as service, service.client() as client:
+        job = train(client)
+        for attempt in (1, 2):
+            stored = f'"attempt": {attempt}, "step"'
+            wait_until(lambda stored=stored: stored in service.log.read_text())  # type: ignore[misc]
+            if attempt == 1:
+                os.kill(service.pids("worker")[0], number)
+        service.stop(number)
+
+    with running_service(tmp_path / "home", LAYERWISE_LEASE_SECONDS="1.5", **quick) as service:
+        with service.client() as client:
+            again = client.job(job.id)
+            again.wait(timeout=SECONDS)
+            steps = [record.step for record in again.watch()]
+
+            reasons = [change.reason for change in again.transitions]
+            assert reasons.count("CLAIMED") == 1
+            assert reasons.count("RESUMED") == 2
+            assert len(steps) == len(set(steps)) == PLAN["epochs"]
+            assert weights(client, service, "digits") == undisturbed
+        assert [*(service.home / "artifacts" / "checkpoints").iterdir()] == []
+
+
 def test_the_job_of_a_killed_worker_goes_on_by_the_plan_that_was_chosen_when_it_was_accepted(tmp_path: Path) -> None:
     X, y = datasets.load("digits")
     sums = []
