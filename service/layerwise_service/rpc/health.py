@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from grpc_health.v1 import health, health_pb2
 
 from layerwise_service.errors import Unavailable
 
-_Health: Any = health.aio.HealthServicer  # pyright: ignore[reportAttributeAccessIssue]
+_Health = cast("Any", health).aio.HealthServicer  # without types
 _TOLD_SECONDS = 0.1  # for the last status to be written
 
 
