@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 from grpc_health.v1 import health, health_pb2
 
 from layerwise_service.errors import Unavailable
 
-_Health = cast("Any", health).aio.HealthServicer  # without types
 _TOLD_SECONDS = 0.1  # for the last status to be written
 
 
-class HealthServicer(_Health):  # type: ignore[misc]
+class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportUntypedBaseClass]
     """The health of each service. `end` ends its watchers, which would hold a server that stops as long as they may."""
 
     def __init__(self) -> None:
