@@ -33,7 +33,7 @@ print((resident() - before) / most, models.total_bytes / most)
 """
 
 
-def test_row_56_1000_models_lru_rss_is_bounded(tmp_path: Path) -> None:
+def test_56_1000_models_lru_rss_is_bounded(tmp_path: Path) -> None:
     command = [sys.executable, "-c", LOADS, str(tmp_path / "artifacts")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
 

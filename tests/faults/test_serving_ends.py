@@ -160,6 +160,20 @@ def test_82_streams_that_are_open_when_grpc_is_ended_are_told_and_it_ends_in_tim
         assert time.monotonic() - start < 10
 
 
+def test_82_a_watcher_of_the_health_does_not_hold_a_service_that_stops(home: Path) -> None:
+    with running_service(home, LAYERWISE_STOP_SECONDS="20") as service, grpc.insecure_channel(service.rpc) as channel:
+        watching = HealthStub(channel).Watch(HealthCheckRequest(service=""), timeout=60)
+        assert next(watching).status == HealthCheckResponse.SERVING
+        start = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+
+        assert next(watching).status == HealthCheckResponse.NOT_SERVING
+        with pytest.raises(grpc.RpcError, match="the service stops"):
+            next(watching)
+        assert service.process.wait(30) == 0
+        assert time.monotonic() - start < 10
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may have a namespace of processes")
 def test_83_as_the_first_process_of_a_container_it_leaves_no_zombie_and_ends_within_ten_seconds(home: Path) -> None:
     """Processes whose parent was killed are handed to the first process of the container."""

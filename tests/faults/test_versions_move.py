@@ -150,7 +150,7 @@ def await_version(callers: Sequence[Caller], version: int) -> None:
     wait_until(lambda: all(c.failures or (c.answers and c.answers[-1][1] == version) for c in callers))
 
 
-def test_promotions_and_rollbacks_under_load_lose_no_request_and_every_process_follows_within_two_seconds(
+def test_51_52_55_promotions_and_rollbacks_under_load_lose_no_request_and_every_process_follows_within_two_seconds(
     service: Service,
 ) -> None:
     with service.client() as client, ways_in(service) as asks:
@@ -185,7 +185,7 @@ def test_a_move_is_followed_at_once_by_the_process_that_answered_it(service: Ser
         assert len(asks) == PROCESSES + 2
 
 
-def test_versions_unloaded_and_deleted_under_load_lose_no_request_and_are_then_not_found(service: Service) -> None:
+def test_54_versions_unloaded_and_deleted_under_load_lose_no_request_and_are_then_not_found(service: Service) -> None:
     with service.client() as client, ways_in(service) as asks:
         for name in client.model("line").aliases:
             client.model("line").delete_alias(name)

@@ -29,6 +29,7 @@ from layerwise_service.process.step_threads import StepThreads
 from layerwise_service.rpc.dataset_receiver import DatasetReceiver
 from layerwise_service.rpc.dataset_service import DatasetServicer
 from layerwise_service.rpc.error_boundary import ErrorBoundary
+from layerwise_service.rpc.health import HealthServicer
 from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.rpc.limited_threads import LimitedThreads
 from layerwise_service.rpc.model_service import ModelServicer
@@ -118,7 +119,7 @@ class RpcServer:
         self._evaluating = LimitedThreads(EVALUATIONS_AT_ONCE, "evaluations")
         # a thread of its own: calls that wait for a disk that hangs may hold all other threads
         self._checking = ThreadPoolExecutor(1, thread_name_prefix="health")
-        self._health: Any = health.aio.HealthServicer()  # pyright: ignore[reportAttributeAccessIssue]
+        self._health = HealthServicer()
         self._boundary = ErrorBoundary(max_answer_bytes=_MOST_ANSWER * settings.max_message_bytes)
         self._server = aio.server(options=_options(settings, shared=share is not None))
         guarded = self._boundary.around(self._server)
@@ -170,6 +171,7 @@ class RpcServer:
         """End watchers, give running calls `stop_seconds` to finish, stop, and close the stores."""
         await self._health_loop.stop()
         await self._set_health(whole=False, predictions=False)
+        await self._health.end()
         self._uploads.stop()
         await self._feed.close()
         await self._sweeping.stop()

@@ -77,7 +77,7 @@ def test_the_summary_counts_scales_slopes_and_running_statistics():
     assert (model.parameters.size, model.statistics.size) == (90, 20)
 
 
-def test_a_network_too_large_is_refused_before_anything_is_allocated():
+def test_57_a_network_too_large_is_refused_before_anything_is_allocated():
     tracemalloc.start()
 
     with pytest.raises(InvalidInput, match=r"at most 2,147,483,648 parameters, these layers have 1,000,001,000,000"):

@@ -40,7 +40,7 @@ def model_file(settings: Settings, version: Version) -> Path:
     return settings.home_path / "artifacts" / "models" / f"{version.sha256}.npz"
 
 
-def test_of_32_concurrent_promotions_one_wins_in_each_generation(
+def test_50_of_32_concurrent_promotions_one_wins_in_each_generation(
     stores: Stores, aliases: Aliases, four: list[Version]
 ) -> None:
     aliases.set("xor", "champion", 1)
@@ -152,7 +152,7 @@ def test_a_deleted_alias_keeps_its_moves_and_begins_anew(aliases: Aliases, four:
 
 
 @pytest.mark.parametrize("damage", [lambda file: file.write_bytes(b"PK" + bytes(100)), lambda file: file.unlink()])
-def test_a_version_that_cannot_be_loaded_is_not_promoted_and_the_old_one_stays(
+def test_53_a_version_that_cannot_be_loaded_is_not_promoted_and_the_old_one_stays(
     stores: Stores,
     aliases: Aliases,
     four: list[Version],

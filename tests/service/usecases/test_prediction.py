@@ -45,7 +45,7 @@ def test_warnings_about_many_columns_are_bounded() -> None:
     assert {warning.rows for warning in found.warnings} == {2}
 
 
-def test_too_many_rows_at_once_are_refused_alike_on_either_face(
+def test_58_too_many_rows_at_once_are_refused_alike_on_either_face(
     settings: Settings, stores: Stores, publish: Publish
 ) -> None:
     publish("narrow", labels=("a", "b"))
