@@ -89,6 +89,7 @@ class Service:
             artifacts=stores.artifacts,
             heartbeat=self._heartbeat,
             threads=1,
+            checkpoint_seconds=3_600.0,
         ).run()
         done = stores.jobs.get(job.id)
         if done.version is None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import structlog
@@ -42,7 +42,7 @@ class CheckpointStore:
             draft = self._incoming.new_path(_ENDING)
             try:
                 with draft.open("xb") as file:
-                    np.savez(file, **arrays)
+                    np.savez(file, **cast(Any, arrays))
                     file.flush()
                     os.fsync(file.fileno())
                 sha256 = sha256_of(draft)
