@@ -58,14 +58,20 @@ def submit(stores: Stores, dataset: Dataset) -> Submit:
     return make
 
 
+class Steps(list[int]):
+    """The number of each step that any attempt makes. `dies` says after each whether the worker dies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dies: Callable[[], bool] = lambda: False
+
+
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of each step that any attempt makes; at 0, the worker dies instead."""
-    made: list[int] = []
-    step = Training.__next__
+def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
+    made, step = Steps(), Training.__next__
 
     def counted(training: Training) -> Record:
-        if made and made[-1] == 0:
+        if made.dies():
             raise SystemExit  # as far as the job is concerned, the worker was killed
         record = step(training)
         made.append(record.step)
@@ -76,23 +82,24 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
-def kill(settings: Settings, stores: Stores, job: Job, steps: list[int], *, after: int) -> None:
-    """Let a worker die when it has made so many steps and stored a checkpoint, and requeue the job."""
+def kill(settings: Settings, stores: Stores, job: Job, steps: Steps, *, after: int) -> None:
+    """Let a worker die when it has made so many steps and stored two checkpoints, and requeue the job."""
+
+    def dies() -> bool:
+        if len(steps) < after:
+            return False
+        time.sleep(0.02)
+        return len(stores.jobs.checkpoints(job.id) or ()) == 2
+
+    steps.clear()
+    steps.dies = dies
     worker = build_worker(settings, "dies")
-
-    def run() -> None:
-        with suppress(SystemExit):
-            worker.run()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    wait_until(lambda: len(steps) >= after and bool(stores.jobs.checkpoints(job.id)))
-    steps.append(0)
-    thread.join(20)
-    assert not thread.is_alive()
+    with suppress(SystemExit):
+        worker.run()
     worker._heartbeat.close()
     worker._close()
     steps.clear()
+    steps.dies = lambda: False
     stores.leases.take_back_from("dies")
 
 
@@ -117,7 +124,7 @@ def files(settings: Settings) -> list[Path]:
 
 @pytest.mark.parametrize("plan", PLANS, ids=["adam", "sgd-average", "early-stopping", "lbfgs"])
 def test_a_job_whose_worker_was_killed_ends_with_the_same_bits(
-    settings: Settings, stores: Stores, submit: Submit, work: Work, steps: list[int], plan: dict[str, Any]
+    settings: Settings, stores: Stores, submit: Submit, work: Work, steps: Steps, plan: dict[str, Any]
 ) -> None:
     undisturbed = work(submit(**plan))
     made = len(steps)
@@ -151,7 +158,7 @@ def stop_workers(work: Work) -> None:
 
 
 def test_a_worker_that_stops_stores_where_it_is(
-    settings: Settings, stores: Stores, submit: Submit, work: Work, steps: list[int], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, stores: Stores, submit: Submit, work: Work, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Checkpoints, "due", False)
     job = submit()
@@ -171,7 +178,7 @@ def test_a_worker_that_stops_stores_where_it_is(
 
 @pytest.mark.parametrize("damaged", [1, 2])
 def test_a_damaged_checkpoint_is_left_for_the_one_before_or_for_the_first_step(
-    settings: Settings, stores: Stores, submit: Submit, work: Work, steps: list[int], damaged: int
+    settings: Settings, stores: Stores, submit: Submit, work: Work, steps: Steps, damaged: int
 ) -> None:
     undisturbed = work(submit())
     stop_workers(work)
@@ -191,7 +198,7 @@ def test_a_damaged_checkpoint_is_left_for_the_one_before_or_for_the_first_step(
 
 
 def test_training_goes_on_while_checkpoints_cannot_be_stored(
-    settings: Settings, submit: Submit, work: Work, steps: list[int], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, submit: Submit, work: Work, steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = failing(monkeypatch, CheckpointStore, "write", *[NoSpace("the disk is full")] * 1000)
 
