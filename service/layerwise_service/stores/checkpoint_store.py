@@ -57,8 +57,7 @@ class CheckpointStore:
         path = self._root / f"{checkpoint.name}{_ENDING}"
         with reading_stored("the checkpoint", checkpoint.name, "CHECKPOINT"):
             if (found := sha256_of(path)) != checkpoint.sha256:
-                detail = f"the checkpoint {checkpoint.name} is damaged: its SHA-256 is {found}"
-                raise DataLoss(detail, reason="CHECKPOINT_DAMAGED")
+                raise DataLoss(f"the checkpoint {checkpoint.name} is damaged: its SHA-256 is {found}")
             with open_stored(path) as file, np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
 
