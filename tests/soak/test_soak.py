@@ -71,6 +71,8 @@ def held(service: Service) -> Held:
     for pid in family(service.process.pid):
         with suppress(OSError, KeyError):  # it has just ended
             place = Path(f"/proc/{pid}")
+            if not (place / "comm").read_text().startswith("lw-"):
+                continue  # a process that reads one file, and ends with it
             status = dict(line.split(":\t", 1) for line in (place / "status").read_text().splitlines() if ":\t" in line)
             ticks = (place / "stat").read_text().rpartition(")")[2].split()[11:13]
             found = (
