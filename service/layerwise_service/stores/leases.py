@@ -131,16 +131,11 @@ class Leases:
             connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(columns))
         return cancel
 
-    def keep_checkpoint(self, claim: Claim, checkpoint: Checkpoint) -> None:
-        """Note a checkpoint, and forget all but the one before it.
-
-        The job has come further, so that workers that were lost before no longer count against it. Raises `Fenced`.
-        """
+    def keep_checkpoint(self, claim: Claim, checkpoint: Checkpoint) -> tuple[Checkpoint, ...]:
+        """Note a checkpoint as the newest, and return those that are kept. Raises `Fenced`."""
         with self._database.write() as connection:
             _lock_held_job(connection, claim)
-            note_checkpoint(connection, claim.job.id, checkpoint)
-            columns = {"losses": 0, "beats": jobs.c.beats + 1}
-            connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(columns))
+            return note_checkpoint(connection, claim.job.id, checkpoint)
 
     def start_over(self, claim: Claim) -> None:
         """Forget what attempts before have reached, since none of their checkpoints can be used. Raises `Fenced`."""

@@ -27,11 +27,15 @@ def add_new_records(connection: Connection, claim: Claim, records: Iterable[Epoc
         add_events(connection, claim.job.id, rows)
 
 
-def note_checkpoint(connection: Connection, job: str, checkpoint: Checkpoint) -> None:
-    """Store a checkpoint as the newest, and forget all but the one before it."""
-    kept = [checkpoint, *checkpoints_of(connection, job)][:_GENERATIONS]
-    columns = {"checkpoints": [asdict(each) for each in kept]}
+def note_checkpoint(connection: Connection, job: str, checkpoint: Checkpoint) -> tuple[Checkpoint, ...]:
+    """Store a checkpoint as the newest, and return those that are kept: it and the one before it.
+
+    The job has come further, so that workers that were lost before no longer count against it.
+    """
+    kept = (checkpoint, *checkpoints_of(connection, job))[:_GENERATIONS]
+    columns = {"checkpoints": [asdict(each) for each in kept], "losses": 0, "beats": jobs.c.beats + 1}
     connection.execute(sa.update(jobs).where(jobs.c.id == job).values(columns))
+    return kept
 
 
 def checkpoints_of(connection: Connection, job: str) -> tuple[Checkpoint, ...]:

@@ -111,17 +111,16 @@ class Checkpoints:
 
     def _write(self, step: int, arrays: Arrays, begin: float) -> None:
         try:
-            checkpoint = self._store.write(self._claim, step, arrays)
-            self._leases.keep_checkpoint(self._claim, checkpoint)
-            self._kept = (checkpoint, *self._kept)[:2]
+            self._kept = self._leases.keep_checkpoint(self._claim, self._store.write(self._claim, step, arrays))
             self._store.remove(self._claim, keep=[each.name for each in self._kept])
             self._log.info("checkpoint_stored", step=step, seconds=round(self._clock() - begin, 3))
         except Fenced:
             pass  # the heartbeat finds it, too
         except ServiceError as error:  # training goes on; the next one may succeed
             self._log.warning("checkpoint_not_stored", step=step, error=str(error))
-        end = self._clock()
-        self._due_at = end + max(self._seconds, (end - begin) / MOST_SHARE)
+        finally:
+            end = self._clock()
+            self._due_at = end + max(self._seconds, (end - begin) / MOST_SHARE)
 
 
 def _arrays(state: TrainingState, told: Told) -> Arrays:
