@@ -96,7 +96,7 @@ class PredictionRequest:
     def too_late(self) -> ServiceError:
         """Return the error for a request that nobody waits for any more.
 
-        Where the deadline is that of a call of gRPC, its code is that of such a deadline, and not one to try again.
+        A passed deadline of a gRPC call has gRPC's own code for it. Any other error says that the call may be repeated.
         """
         detail = "the time that the caller gave this request was over before it was computed"
         of_call = self._of_call is not None and self.deadline == self._of_call

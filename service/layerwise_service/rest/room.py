@@ -81,8 +81,8 @@ class Room:
     async def place(self, size: int, end: Callable[[], None], *, seconds: float, promised: bool = True) -> Place:
         """Return room for a body, when there is some. Raises `Unavailable` if there is none within `seconds`.
 
-        `end` is called in this event loop if the body comes too slowly. `promised`: it has as many bytes as `size`,
-        not at most so many.
+        `end` is called in this event loop if the body comes too slowly. `promised`: it has exactly
+        `size` bytes; otherwise it has at most so many.
         """
         place = Place(self, size, end, promised=promised)
         if not self._waiting and self._fits(place):

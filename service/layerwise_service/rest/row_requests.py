@@ -177,7 +177,7 @@ def warnings_of(prediction: Prediction) -> dict[str, Any]:
 def outputs_of(prediction: Prediction) -> dict[str, Any]:
     """Return the outputs of a prediction by their names in the Open Inference Protocol.
 
-    That are the `probabilities`, if the version gives any, and the `label` or the `output`.
+    These are the `probabilities`, if the version gives any, and the `label` or the `output`.
     """
     found: dict[str, Any] = {}
     if prediction.probabilities is not None:

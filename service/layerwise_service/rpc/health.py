@@ -13,7 +13,7 @@ _TOLD_SECONDS = 0.1  # for the last status to be written
 
 
 class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue, reportUntypedBaseClass]
-    """The health of each service. `end` ends its watchers, which would hold a server that stops as long as they may."""
+    """The health of each service. `end` ends its watchers: a server that stops would wait for them."""
 
     def __init__(self) -> None:
         super().__init__()

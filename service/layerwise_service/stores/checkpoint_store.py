@@ -73,7 +73,10 @@ class CheckpointStore:
                     path.unlink(missing_ok=True)
 
     def sweep(self, wanted: Callable[[str], Collection[str] | None]) -> None:
-        """Remove the files of workers that could not do so. `wanted` has a job's names; None: the job is not known."""
+        """Remove the files of workers that could not do so.
+
+        `wanted` returns the names that a job still needs, None for a job that is not known.
+        """
         before = time.time() - _GRACE_SECONDS
         with storage_errors():
             names = [path.stem for path in self._root.iterdir() if _touched(path) < before]
