@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from helpers import waiting
 from helpers.running import Service, running_service
+from helpers.weights import weights
 from layerwise_client import Client, Job, LayerwiseError, datasets
 from layerwise_service.errors import Unavailable
 from layerwise_service.stores.database import Database
@@ -43,10 +44,6 @@ def has_begun(job: Job) -> bool:
     return job.refresh().record is not None
 
 
-def sha256(client: Client, model: str) -> str:
-    return client.model(model).versions[0].sha256
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """SHA-256 of the weights' file but for the lineage: of a job that nobody disturbed."""
@@ -54,17 +51,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     with running_service(home) as service, service.client() as client:
         train(client).wait(timeout=SECONDS)
         return weights(client, service, "digits")
-
-
-def weights(client: Client, service: Service, model: str) -> str:
-    import hashlib
-
-    import numpy as np
-
-    path = service.home / "artifacts" / "models" / f"{sha256(client, model)}.npz"
-    with np.load(path) as file:
-        arrays = b"".join(file[name].tobytes() for name in sorted(file.files) if name != "manifest")
-    return hashlib.sha256(arrays).hexdigest()
 
 
 CALLER = """

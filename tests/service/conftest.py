@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sqlalchemy.engine import Connection
 
+from helpers.postgres import PostgresServer, running_postgres
 from helpers.rpc_requests import running_rpc
 from helpers.service_values import LIMITS, ROWS
 from layerwise import MLP, Architecture, Layer, Plan, fit
@@ -27,10 +28,35 @@ from layerwise_service.stores.leases import Leases, NewVersion
 from layerwise_service.wiring import Stores, build_worker, open_stores
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with running_postgres() as server:
+        yield server
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def database_url() -> str:
+    """The database of the stores: SQLite in their home. Where both are tested, a fixture nearer to the test says so."""
+    return ""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database, of each kind in turn."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    url = server.new_database()
+    yield url.render_as_string(hide_password=False)
+    server.drop(url)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
     return Settings(
         home=str(tmp_path / "home"),
+        database_url=database_url,
         rpc_address="127.0.0.1:0",
         lease_seconds=2.0,
         refresh_seconds=0.05,

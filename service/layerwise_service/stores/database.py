@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,6 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from layerwise_service.errors import DataLoss, InvalidRequest, NoSpace, StorageUnavailable, Unavailable
 from layerwise_service.stores.database_url import parse_database_url, shown_database_url
 from layerwise_service.stores.files import locked
+from layerwise_service.stores.postgres import Listener, postgres_engine
 from layerwise_service.stores.sqlite import DatabaseFile, sqlite_engine, sqlite_path
 
 log = structlog.get_logger()
@@ -55,6 +55,7 @@ class Database:
     def __init__(self, url: str | sa.URL, *, create: bool = False) -> None:
         self.url = parse_database_url(url) if isinstance(url, str) else url
         self.file: DatabaseFile | None = None
+        self._listener: Listener | None = None
         if self.url.get_backend_name() == "sqlite":
             self.file = DatabaseFile(sqlite_path(self.url))
             if create:
@@ -62,7 +63,8 @@ class Database:
             self._engine = sqlite_engine(self.url, self.file, busy_seconds=BUSY_SECONDS, connections=MOST_CONNECTIONS)
             self._reading = self._engine
         else:
-            self._engine = sa.create_engine(self.url, hide_parameters=True)
+            self._engine = postgres_engine(self.url, busy_seconds=BUSY_SECONDS)
+            self._listener = Listener(self._engine)
             self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._writing = self._engine.execution_options(layerwise_write=True)
 
@@ -92,11 +94,11 @@ class Database:
         with self.write() as connection:
             connection.execute(sa.text("SELECT 1"))
 
-    def wait_for_write(self, seconds: float) -> None:
-        """Wait `seconds`; with SQLite only until a process has written to the database since the last call."""
-        if self.file is None:
-            time.sleep(seconds)
-        else:
+    def wait_for_job(self, seconds: float) -> None:
+        """Wait until there may be a job to claim that was not there at the last call, but at most about `seconds`."""
+        if self._listener is not None:
+            self._listener.wait(seconds)
+        elif self.file is not None:
             self.file.wait_for_write(seconds)
 
     @contextmanager
@@ -115,6 +117,8 @@ class Database:
         return self._engine
 
     def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
         self._engine.dispose()
 
     @contextmanager

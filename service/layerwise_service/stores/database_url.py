@@ -11,12 +11,8 @@ from sqlalchemy.exc import ArgumentError
 from layerwise_service.errors import DatabaseUnusable
 
 _EXAMPLES = "postgresql://user:password@host/name or sqlite:////path/to/file.db"
-_DRIVERS = {  # driver -> package to install
-    "sqlite": "",
-    "sqlite+pysqlite": "",
-    "postgresql+psycopg": "psycopg[binary]",
-    "postgresql+psycopg2": "psycopg2-binary",
-}
+_DRIVERS = {"sqlite": "", "sqlite+pysqlite": "", "postgresql+psycopg": "layerwise[postgres]"}
+"""By the beginning of a URL: what to install for it."""
 _PLAIN = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 _SECRET = ("password", "secret", "token")
 

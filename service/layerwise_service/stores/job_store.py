@@ -30,6 +30,7 @@ from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.encoder_store import EncoderStore, keep_encoder
 from layerwise_service.stores.job_rows import SUMMARY_COLUMNS, event_of, read_job, source_columns, summary_of
 from layerwise_service.stores.pending import Artifact, use_artifact
+from layerwise_service.stores.postgres import wake_workers
 from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
 from layerwise_service.stores.version_store import check_version
 
@@ -203,6 +204,8 @@ def add_events(connection: Connection, job: str, rows: Sequence[Mapping[str, Any
     first = last - len(rows) + 1
     numbered = [{"job": job, "number": number, **row} for number, row in enumerate(rows, start=first)]
     connection.execute(sa.insert(events).values(time=now()), numbered)
+    if any(row.get("state") == JobState.QUEUED for row in rows):
+        wake_workers(connection)
 
 
 def _check_room(connection: Connection, max_open: int) -> None:

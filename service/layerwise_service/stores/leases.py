@@ -100,7 +100,7 @@ class Leases:
 
     def wait_for_job(self, seconds: float) -> None:
         """Wait until there may be a job to claim, but not longer than `seconds`."""
-        self._database.wait_for_write(seconds)
+        self._database.wait_for_job(seconds)
 
     def renew(self, claim: Claim, *, progress: float) -> bool:
         """Renew the lease, and return whether the job is to be cancelled. Raises `Fenced`."""

@@ -153,7 +153,7 @@ from layerwise_service.settings import Settings
 from layerwise_service.wiring import open_stores
 from helpers.service_values import LIMITS, ROWS
 
-stores = open_stores(Settings(home=sys.argv[1]))
+stores = open_stores(Settings(home=sys.argv[1], database_url=sys.argv[2]))
 writer = stores.artifacts.new_dataset(classes=None, **LIMITS)
 writer.add(Batch(ROWS, ["no", "yes", "yes", "no"]))
 print("writing", flush=True)
@@ -186,7 +186,7 @@ def test_what_a_killed_process_leaves_is_removed_at_once_and_what_a_living_one_w
 def upload(settings: Settings) -> subprocess.Popen[str]:
     """A process in the middle of an upload."""
     tests = str(Path(__file__).parents[2])
-    command = [sys.executable, "-c", UPLOAD, settings.home]
+    command = [sys.executable, "-c", UPLOAD, settings.home, settings.database_url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": tests})
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"

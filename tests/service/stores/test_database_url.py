@@ -39,7 +39,8 @@ def test_a_missing_driver_is_told_with_how_to_install_it(
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-    with pytest.raises(DatabaseUnusable, match=r"needs the Python package psycopg, .*pip install 'psycopg\[binary\]'"):
+    wanted = r"needs the Python package psycopg, .*pip install 'layerwise\[postgres\]'"
+    with pytest.raises(DatabaseUnusable, match=wanted):
         open_stores(msgspec.structs.replace(settings, database_url=url))
 
 

@@ -24,6 +24,12 @@ from layerwise_service.wiring import Stores, open_stores
 
 
 @pytest.fixture
+def database_url() -> str:
+    """SQLite alone: most of this is about its file. `test_identity_elsewhere` has what is true of both."""
+    return ""
+
+
+@pytest.fixture
 def root(settings: Settings) -> Path:
     return settings.home_path / "artifacts"
 

@@ -152,10 +152,12 @@ def test_time_in_which_the_database_is_locked_is_no_silence(
     stores: Stores, held: Claim, leases: Leases, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.05)
-    looker_database = Database(str(stores.database.url))
+    looker_database = Database(stores.database.url)
     looker = Leases(looker_database, lease_seconds=LEASE, max_losses=3, clock=clock)
 
-    with stores.database.write():
+    with stores.database.write() as connection:
+        if stores.database.file is None:  # a transaction that writes keeps others from writing in SQLite alone
+            connection.execute(sa.text("LOCK TABLE jobs, workers IN EXCLUSIVE MODE"))
         for _ in range(200):  # 50 s
             try:
                 assert looker.claim("looker") is None
@@ -178,7 +180,7 @@ def test_a_looker_that_had_to_wait_for_the_database_takes_no_job(stores: Stores,
             clock.seconds += 2
             return super().write()
 
-    slow = Slow(str(stores.database.url))
+    slow = Slow(stores.database.url)
     looker = Leases(slow, lease_seconds=LEASE, max_losses=3, clock=clock)
 
     assert look(looker, clock, seconds=10 * LEASE) is None
