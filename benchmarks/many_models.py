@@ -63,7 +63,7 @@ def publish(settings: Settings, networks: Iterator[tuple[str, MLP]], *, features
     stores.artifacts.keep(writer, dataset)
     new = NewJob("none", {}, {}, dataset.sha256, "accuracy", fingerprint="f")
     job = stores.jobs.submit(new, dataset, max_open=settings.max_queued_jobs)
-    stores.jobs.cancel(job.id)
+    stores.job_control.cancel(job.id)
 
     def keep(named: tuple[str, MLP]) -> tuple[str, int, tuple[str, int]]:
         name, network = named

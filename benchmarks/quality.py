@@ -64,7 +64,7 @@ class Service:
         settings = Settings(home=str(home))
         stores = self.stores = open_stores(settings)
         self._datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, lambda *_: {}, settings)
-        training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
+        training = TrainingJobs(stores.jobs, stores.job_control, stores.versions, stores.artifacts, settings)
         profiles = Profiles(stores.datasets, stores.artifacts, settings)
         self._jobs = DatasetJobs(stores.datasets, stores.artifacts, training, profiles)
         self._heartbeat = Heartbeat(stores.leases, "benchmark")
@@ -90,6 +90,7 @@ class Service:
             heartbeat=self._heartbeat,
             threads=1,
             checkpoint_seconds=3_600.0,
+            resumable_jobs=0,
         ).run()
         done = stores.jobs.get(job.id)
         if done.version is None:

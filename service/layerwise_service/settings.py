@@ -17,6 +17,7 @@ MOST_PORT = 65_535
 
 Address = Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$")]
 Count = Annotated[int, Meta(ge=1)]
+Amount = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 
 
@@ -112,6 +113,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     checkpoint_seconds: Seconds = 10.0
     """How often the state of a training is stored, from which it goes on if its worker ends; more rarely if that would
     take more than a fiftieth of the time."""
+    resumable_jobs: Amount = 20
+    """How many jobs, those that ended last, keep the state of their training: they can be resumed, or trained for more
+    epochs. A state is about three to five times as large as a version."""
     refresh_seconds: Seconds = 0.2
     """How often serving processes check for new versions, in seconds."""
     stop_seconds: Seconds = 8.0

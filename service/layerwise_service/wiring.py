@@ -19,6 +19,7 @@ from layerwise_service.stores.database_url import read_database_url
 from layerwise_service.stores.dataset_store import DatasetStore
 from layerwise_service.stores.files import tighten_home
 from layerwise_service.stores.identity import open_together
+from layerwise_service.stores.job_control import JobControl
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Leases
 from layerwise_service.stores.pending import PendingArtifacts
@@ -56,6 +57,7 @@ class Stores:
 
     database: Database
     jobs: JobStore
+    job_control: JobControl
     versions: VersionStore
     aliases: AliasStore
     leases: Leases
@@ -91,8 +93,9 @@ def open_stores(settings: Settings, *, adopt: bool = False) -> Stores:
     )
     uploads = Uploads(root / "uploads", grace_seconds=settings.upload_grace_seconds)
     datasets = DatasetStore(database, transient_seconds=settings.upload_grace_seconds)
-    jobs, versions, aliases = JobStore(database), VersionStore(database), AliasStore(database)
-    return Stores(database, jobs, versions, aliases, leases, artifacts, datasets, uploads)
+    jobs, control = JobStore(database), JobControl(database)
+    versions, aliases = VersionStore(database), AliasStore(database)
+    return Stores(database, jobs, control, versions, aliases, leases, artifacts, datasets, uploads)
 
 
 def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
@@ -114,7 +117,7 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
         file_predictor=FilePredictor(predictor, registry, datasets, stores.artifacts),
         registry=registry,
         aliases=Aliases(stores.aliases, stores.versions, stores.artifacts, changed=resolver.refresh),
-        training=TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings),
+        training=TrainingJobs(stores.jobs, stores.job_control, stores.versions, stores.artifacts, settings),
         model_files=ModelFiles(stores.versions, stores.uploads, stores.artifacts, settings),
         datasets=datasets,
         profiles=Profiles(stores.datasets, stores.artifacts, settings),
@@ -143,7 +146,7 @@ def build_rpc(settings: Settings, reporter: Reporter | None = None, share: Share
 
     stores = open_stores(settings)
     resolver, predictor, close = _serving(stores, settings, share.count if share else 1)
-    training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
+    training = TrainingJobs(stores.jobs, stores.job_control, stores.versions, stores.artifacts, settings)
     registry = Registry(stores.versions, stores.jobs)
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
     file_predictor = FilePredictor(predictor, registry, datasets, stores.artifacts)
@@ -182,6 +185,7 @@ def build_worker(settings: Settings, worker: str) -> Worker:
         artifacts=stores.artifacts,
         threads=settings.effective_worker_threads,
         checkpoint_seconds=settings.checkpoint_seconds,
+        resumable_jobs=settings.resumable_jobs,
         close=stores.close,
     )
 

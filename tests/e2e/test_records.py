@@ -15,7 +15,7 @@ from layerwise.training.records import EpochRecord
 from layerwise_client._transport.messages import record_of
 from layerwise_proto.v1 import training_pb2
 from layerwise_service.domain.jobs import record_values
-from layerwise_service.rpc.converters import write_record
+from layerwise_service.rpc.job_converters import write_record
 
 FULL = EpochRecord(
     step=20,

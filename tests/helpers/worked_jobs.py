@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from layerwise_service.domain.jobs import Job
+from layerwise_service.domain.jobs import Claim, Job
+from layerwise_service.stores.schema import jobs
+from layerwise_service.wiring import Stores
 
 
 def failure(job: Job) -> tuple[str, str]:
@@ -31,3 +34,15 @@ def failing(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, *errors: Ex
 
 def story(job: Job) -> list[tuple[str, str]]:
     return [(change.state, change.reason) for change in job.transitions]
+
+
+def end_as_cancelled(stores: Stores, claim: Claim) -> None:
+    """Cancel a job that a worker holds, and let the worker leave it."""
+    stores.job_control.cancel(claim.job.id)
+    stores.leases.release(claim)
+
+
+def forget_back_off(stores: Stores) -> None:
+    """Let the time pass that a job waits after it has lost its worker."""
+    with stores.database.write() as connection:
+        connection.execute(sa.update(jobs).values(not_before=None))

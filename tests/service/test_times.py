@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from layerwise_service.domain.jobs import JobState, JobSummary
+from layerwise_service.domain.job_states import JobState
+from layerwise_service.domain.jobs import JobSummary
 from layerwise_service.rest.responses import job_json
-from layerwise_service.rpc.converters import write_job_summary
+from layerwise_service.rpc.job_converters import write_job_summary
 
 
 def test_a_time_has_the_same_milliseconds_over_rest_and_over_grpc() -> None:

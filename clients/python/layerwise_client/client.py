@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from os import PathLike
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from layerwise_client._data.arguments import seconds, text
+from layerwise_client._data.arguments import labels_of, seconds, text
 from layerwise_client._data.header import open_header
 from layerwise_client._data.rows_to_train import Rows
 from layerwise_client._transport.aliases import moved
@@ -17,7 +17,7 @@ from layerwise_client._transport.connection import Connection
 from layerwise_client._transport.errors import hinting_at_version
 from layerwise_client._transport.evaluate import evaluated
 from layerwise_client._transport.http import HttpTransport
-from layerwise_client._transport.messages import snapshot_of, summary_of
+from layerwise_client._transport.messages import snapshot_of, summary_of, timestamp_of
 from layerwise_client._transport.model_files import downloaded, imported, loaded
 from layerwise_client._transport.pages import datasets_of, jobs_of, models_of
 from layerwise_client._transport.predict import Predicting, of_newest
@@ -44,6 +44,8 @@ from layerwise_client.version import Version, version_of
 from layerwise_proto.v1 import datasets_pb2, models_pb2, training_pb2
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import ArrayLike
     from pandas import DataFrame, Series
 
@@ -151,6 +153,9 @@ class Client:
         start_from: str | None = None,
         progress: bool | Progress = True,
         request_id: str | None = None,
+        labels: Mapping[str, str] = MappingProxyType({}),
+        note: str = "",
+        priority: int = 0,
     ) -> Job:
         """Train a network in the service; the result becomes a new version of `model`.
 
@@ -200,6 +205,12 @@ class Client:
             instead of the bar. False returns as soon as the service has stored the data.
         request_id : str, optional
             A call with the same id and content returns the same job. By default each call starts a new job.
+        labels : mapping of str to str
+            Labels of the job, by which `jobs` can list it.
+        note : str
+            A note about the job, for people.
+        priority : int
+            From -10 to 10. Of the jobs that wait, one overtakes 100 that were submitted before it for each point.
 
         Returns
         -------
@@ -225,7 +236,15 @@ class Client:
         """
         display = display_of(progress)
         header = open_header(
-            model, architecture, plan=plan, classes=classes, start_from=start_from, request_id=request_id
+            model,
+            architecture,
+            plan=plan,
+            classes=classes,
+            start_from=start_from,
+            request_id=request_id,
+            labels=labels,
+            note=note,
+            priority=priority,
         )
         rows = Rows(X, y, columns, ignore, encoder, weights, task, validation)
         try:
@@ -559,7 +578,7 @@ class Client:
         Parameters
         ----------
         job_id : str
-            Id of the job.
+            Id of the job; or the beginning of it, of at least 4 characters, that no other has; or "last", the newest.
 
         Returns
         -------
@@ -570,11 +589,22 @@ class Client:
         ------
         NotFound
             If there is no such job.
+        InvalidRequest
+            If several ids begin so.
         """
         request = training_pb2.GetJobRequest(job_id=text(job_id, "job_id"))
         return Job(self._connection, snapshot_of(self._connection.call(self._connection.training.GetJob, request)))
 
-    def jobs(self, *, state: str | None = None, model: str | None = None, limit: int | None = None) -> Iterator[Job]:
+    def jobs(
+        self,
+        *,
+        state: str | None = None,
+        model: str | None = None,
+        labels: Mapping[str, str] = MappingProxyType({}),
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Job]:
         """Yield jobs, newest first, fetched from the service as they are read.
 
         Parameters
@@ -583,6 +613,10 @@ class Client:
             Only jobs in this state, such as "RUNNING".
         model : str, optional
             Only jobs of this model.
+        labels : mapping of str to str
+            Only jobs that have all of these labels.
+        created_after, created_before : datetime, optional
+            Only jobs that were submitted later, or earlier; without a time zone, in the local one.
         limit : int, optional
             Number of jobs to yield at most.
 
@@ -601,6 +635,9 @@ class Client:
         request = training_pb2.ListJobsRequest(
             model="" if model is None else text(model, "model"),
             state=training_pb2.JobState.Value(f"JOB_STATE_{state or 'UNSPECIFIED'}"),
+            labels=labels_of(labels, "labels"),
+            created_after=None if created_after is None else timestamp_of(created_after, "created_after"),
+            created_before=None if created_before is None else timestamp_of(created_before, "created_before"),
         )
         return (Job(self._connection, summary_of(each)) for each in jobs_of(self._connection, request, limit))
 

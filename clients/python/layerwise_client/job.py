@@ -1,22 +1,33 @@
-"""A training job: follow it, wait for it, cancel it. It runs in the service, with or without a client."""
+"""A training job: follow it, wait for it, pause and cancel it. It runs in the service, with or without a client."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from layerwise_client._data.arguments import whole
+from google.protobuf.message import Message
+
+from layerwise_client._data.arguments import labels_of, note_of, text, whole
 from layerwise_client._transport.connection import Connection, Deadline
 from layerwise_client._transport.messages import snapshot_of
 from layerwise_client._transport.pages import VersionOrJob, columns_of
 from layerwise_client.column import Column
+from layerwise_client.errors import InvalidRequest
 from layerwise_client.job_facts import JobFacts
 from layerwise_client.outcome import check_succeeded, warn_of_poor_model
 from layerwise_client.progress import Progress, Silent, changed_of, show_left, show_waiting, waiting_of
 from layerwise_client.results import Failure, Finding, Record, Snapshot, Summary, Transition
 from layerwise_client.source import Source
 from layerwise_proto.v1 import training_pb2
+
+if TYPE_CHECKING:
+    import grpc
+
+    from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
+
+R = TypeVar("R", bound=Message)
 
 
 class Job:
@@ -119,12 +130,22 @@ class Job:
 
     @property
     def state(self) -> str:
-        """State of the job: QUEUED, RUNNING, WAITING, SUCCEEDED, FAILED or CANCELLED.
+        """State of the job: QUEUED, RUNNING, WAITING, PAUSED, CANCELLING, SUCCEEDED, FAILED or CANCELLED.
 
         A job is WAITING while the disk of the service is full or its storage does not answer. The reason of the last
         transition says which.
         """
         return self._facts.newest().state
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels of the job as of the last answer."""
+        return self.summary.labels
+
+    @property
+    def note(self) -> str:
+        """Note about the job as of the last answer."""
+        return self.summary.note
 
     @property
     def version(self) -> int | None:
@@ -261,23 +282,136 @@ class Job:
             warn_of_poor_model(self.snapshot)
         return self
 
-    def cancel(self) -> Job:
-        """Cancel the job: at once if it is queued, within a second or two if it runs.
+    def cancel(self, *, keep: str | None = None) -> Job:
+        """Cancel the job, or end its training here and publish what it has.
 
-        It publishes no version afterwards. A job that has ended stays as it is.
+        A job that waits or is paused is cancelled at once, one that trains within a second or two. Without `keep` it
+        publishes no version. A job that has ended stays as it is. `resume` lets it go on.
+
+        Parameters
+        ----------
+        keep : "best", optional
+            Publish the weights that the job would have if its plan ended here, with early stopping those of its best
+            epoch, but not before its first epoch. It then has SUCCEEDED.
 
         Returns
         -------
         Job
-            The job itself. `wait` raises `JobCancelled` when it has ended.
+            The job itself. `wait` raises `JobCancelled` when it has been cancelled.
 
         Raises
         ------
+        Conflict
+            If there is nothing to keep.
         Unavailable, DeadlineExceeded
             If the service does not answer in time.
         """
-        request = training_pb2.CancelJobRequest(job_id=self.id)
-        self._facts.keep(snapshot_of(self._connection.call(self._connection.training.CancelJob, request)))
+        if keep not in (None, "best"):
+            raise InvalidRequest(f'keep: expected "best" or None, got {keep!r}', pointer="keep")
+        number = training_pb2.KEEP_BEST if keep else training_pb2.KEEP_UNSPECIFIED
+        return self._changed(self._calls.CancelJob, training_pb2.CancelJobRequest(job_id=self.id, keep=number))
+
+    def pause(self) -> Job:
+        """Pause the job: its worker stores the state of the training and leaves it within a second or two.
+
+        Returns
+        -------
+        Job
+            The job itself, which may still be RUNNING.
+
+        Raises
+        ------
+        Conflict
+            If it has ended or is being cancelled.
+        Unavailable, DeadlineExceeded
+            If the service does not answer in time.
+        """
+        return self._changed(self._calls.PauseJob, training_pb2.PauseJobRequest(job_id=self.id))
+
+    def resume(self, *, epochs: int | None = None) -> Job:
+        """Let a job go on that is paused, cancelled or failed, or train one that has succeeded for more epochs.
+
+        It goes on where it was, to the same weights as if it had never stopped, and then publishes a version. If the
+        state of its training is not kept any more, it starts again.
+
+        Parameters
+        ----------
+        epochs : int, optional
+            Number of epochs that the job shall have, if that changes: more than it has trained.
+
+        Returns
+        -------
+        Job
+            The job itself, which waits for a worker.
+
+        Raises
+        ------
+        Conflict
+            If nothing is left to train, or what it needs is gone.
+        InvalidRequest
+            If `epochs` is too small or too large.
+        ResourceExhausted
+            If too many jobs wait.
+        Unavailable, DeadlineExceeded
+            If the service does not answer in time.
+        """
+        request = training_pb2.ResumeJobRequest(job_id=self.id)
+        if epochs is not None:
+            request.epochs = whole(epochs, "epochs")
+        return self._changed(self._calls.ResumeJob, request)
+
+    def update(self, *, labels: Mapping[str, str | None] = MappingProxyType({}), note: str | None = None) -> Job:
+        """Set labels and the note of the job.
+
+        Parameters
+        ----------
+        labels : mapping of str to str or None
+            Labels to set; None removes one. Others stay.
+        note : str, optional
+            The new note.
+
+        Returns
+        -------
+        Job
+            The job itself.
+
+        Raises
+        ------
+        InvalidRequest
+            If a label or the note may not be so.
+        Unavailable, DeadlineExceeded
+            If the service does not answer in time.
+        """
+        set_now = {name: value for name, value in labels.items() if value is not None}
+        request = training_pb2.UpdateJobRequest(
+            job_id=self.id,
+            labels=labels_of(set_now, "labels"),
+            remove_labels=[text(name, "labels") for name in labels if name not in set_now],
+            note=None if note is None else note_of(note),
+        )
+        return self._changed(self._calls.UpdateJob, request)
+
+    def delete(self) -> None:
+        """Delete the job, which must have ended, with its records and its rows; its versions stay.
+
+        Raises
+        ------
+        Conflict
+            If it has not ended.
+        NotFound
+            If it was deleted already.
+        Unavailable, DeadlineExceeded
+            If the service does not answer in time.
+        """
+        self._connection.call(self._calls.DeleteJob, training_pb2.DeleteJobRequest(job_id=self.id))
+
+    @property
+    def _calls(self) -> TrainingServiceStub:
+        return self._connection.training
+
+    def _changed(self, call: grpc.UnaryUnaryMultiCallable[R, training_pb2.Job], request: R) -> Job:
+        """Make a call that changes the job, and keep the answer."""
+        self._facts.keep(snapshot_of(self._connection.call(call, request)))
         return self
 
     def __repr__(self) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from layerwise_client.source import Source
 
-STATES = ("QUEUED", "RUNNING", "WAITING", "SUCCEEDED", "FAILED", "CANCELLED")
-_ENDED = STATES[3:]
+STATES = ("QUEUED", "RUNNING", "WAITING", "PAUSED", "CANCELLING", "SUCCEEDED", "FAILED", "CANCELLED")
+_ENDED = STATES[5:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Record:
     findings : tuple of Finding
         New findings of the doctor.
     stopped : str or None
-        Why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged.
+        Why training ended with this record: epochs, max_steps, max_seconds, early_stopping, converged or requested.
     kept : bool
         Whether the weights of this epoch become the version, unless a later record is kept too. If early stopping
         restores the best epoch, True for the best so far; otherwise True for every epoch.
@@ -155,7 +155,7 @@ class Summary:
     id, model : str
         Id of the job, and name of the model that it trains.
     state : str
-        QUEUED, RUNNING, WAITING, SUCCEEDED, FAILED or CANCELLED.
+        QUEUED, RUNNING, WAITING, PAUSED, CANCELLING, SUCCEEDED, FAILED or CANCELLED.
     version : int or None
         Number of the version that it published; None before that.
     dataset : str
@@ -172,6 +172,20 @@ class Summary:
         Why it failed; None if it has not.
     start_from : str or None
         Version whose weights it started with, as "model/version"; None for new random weights.
+    metric_value : float or None
+        The metric of the newest record, or of the version: on the rows held out if there are any.
+    rows : int
+        Number of rows, those held out included.
+    source_name : str or None
+        Name of the dataset that it trains on; None if it has none, or the dataset was deleted since.
+    started, finished : datetime or None
+        When its first worker began, and when it ended.
+    labels : mapping of str to str
+        Labels, by which jobs can be listed.
+    note : str
+        What somebody has noted about it.
+    priority : int
+        From -10 to 10; of the jobs that wait, one of a higher priority comes earlier.
     """
 
     id: str
@@ -185,6 +199,14 @@ class Summary:
     metric: str
     failure: Failure | None
     start_from: str | None = None
+    metric_value: float | None = None
+    rows: int = 0
+    source_name: str | None = None
+    started: datetime | None = None
+    finished: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    note: str = ""
+    priority: int = 0
 
     @property
     def ended(self) -> bool:

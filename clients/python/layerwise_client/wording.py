@@ -135,7 +135,7 @@ def record_line(record: Record, job: Snapshot, *, columns: int | None = None) ->
     from layerwise.wording import number_words, score_words
 
     epochs = job.plan.get("epochs")
-    left = f"{_duration(record.seconds_left)} left" if record.seconds_left >= 1 else ""
+    left = f"{duration(record.seconds_left)} left" if record.seconds_left >= 1 else ""
     if record.stopped and record.stopped != "epochs":
         left = f"ended by {record.stopped}"
     held_out = record.validation_metric
@@ -169,10 +169,14 @@ def warning_line(warning: TableWarning) -> str:
 
 
 def waiting_line(change: Transition) -> str | None:
-    """Return what a job waits for, or that it goes on; None if `change` is about neither."""
+    """Return why a job does not go on now, or that it does; None if `change` is about neither."""
     if change.state == "WAITING":
         return f"waiting: {_WAITS_FOR.get(change.reason, 'the storage of the service does not answer')}"
-    return "the job goes on" if change.reason == "CONTINUED" else None
+    if change.state == "PAUSED":
+        return "paused: it goes on when it is resumed (layerwise jobs resume)"
+    if change.state == "CANCELLING":
+        return "cancelling …"
+    return "the job goes on" if change.reason in ("CONTINUED", "RESUME_REQUESTED") else None
 
 
 def finding_line(finding: Finding) -> str:
@@ -186,7 +190,7 @@ def dataset_finding_line(finding: DatasetFinding) -> str:
     return f"{columns}{finding.message}{f' ({finding.flag})' if finding.flag else ''}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -151,6 +151,16 @@ class Training(TrainsWhenIterated[Record]):
         self._trainer.finish()
         self._network.publish()
 
+    def stop(self) -> None:
+        """Let the training end early, with the weights that it would predict with if the plan ended there.
+
+        Between two epochs it ends at once, without a further record. Within an epoch it ends after one more step, whose
+        record has the figures of the incomplete epoch. To go on later, keep a copy of the state from before this call.
+        """
+        self._used = True
+        self._trainer.stop()
+        self._network.publish()
+
     def __next__(self) -> Record:
         trainer, self._used = self._trainer, True
         if trainer.ended:

@@ -26,7 +26,7 @@ from layerwise.training.weight_swap import SwappedContents
 from layerwise.types import Floats
 from layerwise.workspace import Arena
 
-FINISHED = "finished"
+FINISHED, REQUESTED = "finished", "requested"
 
 
 def ignore_overflow() -> np.errstate:
@@ -85,6 +85,7 @@ class Trainer:
         self._last_finite: Floats = model.parameters.copy()
         self._last_statistics: Floats = model.statistics.copy()
         self._rate = 0.0
+        self._asked_to_stop = False
         self._pace = Pace(plan, rows=self.rows, batch_size=batch, seconds=self.state.seconds)
         model.kept_optimizer = None  # until this training ends
         model.metrics = dict(self.state.metrics or {}) if self.state.average is None else {}
@@ -95,11 +96,17 @@ class Trainer:
         """Return the rows of the longest batch."""
         return min(decided("batch_size", self.plan.batch_size), self.rows)
 
-    def finish(self) -> None:
+    def finish(self, reason: str = FINISHED) -> None:
         """End the training here, as if its plan ended here."""
         if not self.ended:
-            self.state.stopped = FINISHED
+            self.state.stopped = reason
             self._finish()
+
+    def stop(self) -> None:
+        """End the training: at once if it is between two epochs, else after the next step."""
+        if self.state.step and not self.state.position:
+            self.finish(REQUESTED)
+        self._asked_to_stop = True
 
     def keep_optimizer(self) -> None:
         """Store the optimiser's state in the model, if the plan has `keep_optimizer`."""
@@ -115,7 +122,7 @@ class Trainer:
     @property
     def epoch_is_over(self) -> bool:
         """Whether the last step ended an epoch, or all of training."""
-        return self.state.position == self.rows or self._pace.spent_budget(self.state.step) is not None
+        return self.state.position == self.rows or self._budget_spent() is not None
 
     def step(self) -> float:
         """Train on the next batch and return its loss. Allocates nothing. Call it inside `ignore_overflow()`."""
@@ -258,7 +265,7 @@ class Trainer:
         )
 
     def _budget_spent(self) -> str | None:
-        return self._pace.spent_budget(self.state.step)
+        return REQUESTED if self._asked_to_stop else self._pace.spent_budget(self.state.step)
 
     def _next_rate(self) -> float:
         """Return the learning rate of the next step."""

@@ -47,6 +47,10 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
     """A worker holds the job, with what it has trained so far in memory, but cannot go on now; the reason of the
     transition says why.
     """
+    JOB_STATE_PAUSED: _JobState.ValueType  # 7
+    """No worker holds it. It goes on when it is resumed."""
+    JOB_STATE_CANCELLING: _JobState.ValueType  # 8
+    """A worker holds it that has not left it yet. It will be CANCELLED."""
 
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper): ...
 
@@ -60,7 +64,35 @@ JOB_STATE_WAITING: JobState.ValueType  # 6
 """A worker holds the job, with what it has trained so far in memory, but cannot go on now; the reason of the
 transition says why.
 """
+JOB_STATE_PAUSED: JobState.ValueType  # 7
+"""No worker holds it. It goes on when it is resumed."""
+JOB_STATE_CANCELLING: JobState.ValueType  # 8
+"""A worker holds it that has not left it yet. It will be CANCELLED."""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
+
+class _Keep:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeepEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Keep.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEEP_UNSPECIFIED: _Keep.ValueType  # 0
+    """No version is published. The state of the training is kept, so that the job can be resumed."""
+    KEEP_BEST: _Keep.ValueType  # 1
+    """The training ends after its current step, but not before its first epoch, and the weights that it would have if its
+    plan ended there are published: with early stopping those of the best epoch. The job then has SUCCEEDED.
+    """
+
+class Keep(_Keep, metaclass=_KeepEnumTypeWrapper):
+    """What becomes of what a job has trained so far."""
+
+KEEP_UNSPECIFIED: Keep.ValueType  # 0
+"""No version is published. The state of the training is kept, so that the job can be resumed."""
+KEEP_BEST: Keep.ValueType  # 1
+"""The training ends after its current step, but not before its first epoch, and the weights that it would have if its
+plan ended there are published: with early stopping those of the best epoch. The job then has SUCCEEDED.
+"""
+Global___Keep: _TypeAlias = Keep  # noqa: Y015
 
 @_typing.final
 class TrainRequest(_message.Message):
@@ -92,6 +124,26 @@ Global___TrainRequest: _TypeAlias = TrainRequest  # noqa: Y015
 class TrainHeader(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     ARCHITECTURE_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
@@ -101,6 +153,9 @@ class TrainHeader(_message.Message):
     START_FROM_FIELD_NUMBER: _builtins.int
     ENCODER_FIELD_NUMBER: _builtins.int
     HELD_OUT_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model to which a version is added: ^[a-z0-9][a-z0-9_-]{0,62}$"""
     request_id: _builtins.str
@@ -111,6 +166,10 @@ class TrainHeader(_message.Message):
     """
     held_out: _builtins.int
     """How many of the rows, the last ones, are held out, instead of the plan's fraction."""
+    note: _builtins.str
+    """For people, at most 4,000 characters."""
+    priority: _builtins.int
+    """From -10 to 10. Of the jobs that wait, one overtakes 100 that were submitted before it for each point."""
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture: ...
     @_builtins.property
@@ -133,6 +192,12 @@ class TrainHeader(_message.Message):
         `start_from`, whose encoder is used.
         """
 
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """By which jobs can be listed: at most 32, with names of 1 to 63 letters, digits, _, . and -, and values of at most 128
+        characters.
+        """
+
     def __init__(
         self,
         *,
@@ -145,10 +210,13 @@ class TrainHeader(_message.Message):
         start_from: Global___StartFrom | None = ...,
         encoder: _tables_pb2.Encoder | None = ...,
         held_out: _builtins.int = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        note: _builtins.str = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "encoder", b"encoder", "plan", b"plan", "start_from", b"start_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "encoder", b"encoder", "held_out", b"held_out", "model", b"model", "plan", b"plan", "request_id", b"request_id", "rows", b"rows", "start_from", b"start_from"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "classes", b"classes", "encoder", b"encoder", "held_out", b"held_out", "labels", b"labels", "model", b"model", "note", b"note", "plan", b"plan", "priority", b"priority", "request_id", b"request_id", "rows", b"rows", "start_from", b"start_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -157,6 +225,26 @@ Global___TrainHeader: _TypeAlias = TrainHeader  # noqa: Y015
 @_typing.final
 class CreateJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     MODEL_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
@@ -171,6 +259,9 @@ class CreateJobRequest(_message.Message):
     START_FROM_FIELD_NUMBER: _builtins.int
     VALIDATION_DATASET_FIELD_NUMBER: _builtins.int
     VALIDATION_COLUMN_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """As in TrainHeader."""
     dataset: _builtins.str
@@ -191,6 +282,10 @@ class CreateJobRequest(_message.Message):
     """Or those that a column of the dataset marks: booleans, or 1 for a row to hold out and 0 for the others. It is not
     learnt from.
     """
+    note: _builtins.str
+    """As in TrainHeader."""
+    priority: _builtins.int
+    """As in TrainHeader."""
     @_builtins.property
     def ignore(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Columns to leave out. Predictions may have them, and the target; they are not used. Columns without any value, and
@@ -213,6 +308,10 @@ class CreateJobRequest(_message.Message):
     def start_from(self) -> Global___StartFrom:
         """As in TrainHeader."""
 
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in TrainHeader."""
+
     def __init__(
         self,
         *,
@@ -229,10 +328,13 @@ class CreateJobRequest(_message.Message):
         start_from: Global___StartFrom | None = ...,
         validation_dataset: _builtins.str = ...,
         validation_column: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        note: _builtins.str = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "encoder", b"encoder", "plan", b"plan", "start_from", b"start_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "dataset", b"dataset", "encoder", b"encoder", "ignore", b"ignore", "model", b"model", "plan", b"plan", "request_id", b"request_id", "start_from", b"start_from", "target", b"target", "task", b"task", "validation_column", b"validation_column", "validation_dataset", b"validation_dataset", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["architecture", b"architecture", "dataset", b"dataset", "encoder", b"encoder", "ignore", b"ignore", "labels", b"labels", "model", b"model", "note", b"note", "plan", b"plan", "priority", b"priority", "request_id", b"request_id", "start_from", b"start_from", "target", b"target", "task", b"task", "validation_column", b"validation_column", "validation_dataset", b"validation_dataset", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -444,6 +546,26 @@ Global___TrainEvent: _TypeAlias = TrainEvent  # noqa: Y015
 class Job(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -463,6 +585,14 @@ class Job(_message.Message):
     COLUMNS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     HELD_OUT_FIELD_NUMBER: _builtins.int
+    METRIC_VALUE_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    SOURCE_NAME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     model: _builtins.str
     state: Global___JobState.ValueType
@@ -480,6 +610,14 @@ class Job(_message.Message):
     """The version whose weights training started with, as "model/version". Empty: random weights from the plan's seed."""
     held_out: _builtins.int
     """How many rows, the last ones, are held out. 0: the plan says which."""
+    metric_value: _builtins.float
+    """The metric of the newest record, or of the version: on the rows held out if there are any."""
+    rows: _builtins.int
+    """The number of rows, those held out included."""
+    source_name: _builtins.str
+    """The name of the dataset that it trains on. Empty if it has none, or was deleted since."""
+    note: _builtins.str
+    priority: _builtins.int
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture:
         """Complete: sizes and settings that were left out are filled in."""
@@ -514,6 +652,16 @@ class Job(_message.Message):
     def source(self) -> Global___TableSource:
         """Set if the job was made by CreateJob."""
 
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When its first worker began."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
         self,
         *,
@@ -536,13 +684,26 @@ class Job(_message.Message):
         columns: _tables_pb2.ColumnCounts | None = ...,
         source: Global___TableSource | None = ...,
         held_out: _builtins.int = ...,
+        metric_value: _builtins.float | None = ...,
+        rows: _builtins.int = ...,
+        source_name: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        note: _builtins.str = ...,
+        priority: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "failure", b"failure", "plan", b"plan", "record", b"record", "source", b"source", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_metric_value", b"_metric_value", "_version", b"_version", "architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "metric_value", b"metric_value", "plan", b"plan", "record", b"record", "source", b"source", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "failure", b"failure", "findings", b"findings", "held_out", b"held_out", "id", b"id", "metric", b"metric", "model", b"model", "plan", b"plan", "progress", b"progress", "record", b"record", "source", b"source", "start_from", b"start_from", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric_value", b"_metric_value", "_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "end_time", b"end_time", "failure", b"failure", "findings", b"findings", "held_out", b"held_out", "id", b"id", "labels", b"labels", "metric", b"metric", "metric_value", b"metric_value", "model", b"model", "note", b"note", "plan", b"plan", "priority", b"priority", "progress", b"progress", "record", b"record", "rows", b"rows", "source", b"source", "source_name", b"source_name", "start_from", b"start_from", "start_time", b"start_time", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__metric_value: _TypeAlias = _typing.Literal["metric_value"]  # noqa: Y015
+    _WhichOneofArgType__metric_value: _TypeAlias = _typing.Literal["_metric_value", b"_metric_value"]  # noqa: Y015
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__metric_value) -> _WhichOneofReturnType__metric_value | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
@@ -557,7 +718,7 @@ class JobTransition(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     state: Global___JobState.ValueType
     reason: _builtins.str
-    """A stable word in UPPER_SNAKE_CASE: SUBMITTED, CLAIMED, WORKER_LOST, WORKER_STOPPED, NO_SPACE, PUBLISHED …"""
+    """A stable word in UPPER_SNAKE_CASE: SUBMITTED, CLAIMED, RESUMED, WORKER_LOST, WORKER_STOPPED, NO_SPACE, PUBLISHED …"""
     attempt: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp: ...
@@ -584,6 +745,7 @@ class JobFailure(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    """DIVERGED, OUT_OF_MEMORY, TIME_LIMIT, STORAGE, DATA, WORKER_LOST or INTERNAL."""
     message: _builtins.str
     def __init__(
         self,
@@ -631,7 +793,7 @@ class TrainRecord(_message.Message):
     rows_per_second: _builtins.float
     seconds_left: _builtins.float
     stopped: _builtins.str
-    """Why training ended with this record: epochs, max_steps, max_seconds, early_stopping or converged."""
+    """Why training ended with this record: epochs, max_steps, max_seconds, early_stopping, converged or requested."""
     kept: _builtins.bool
     """Whether the version gets the weights of this epoch, unless a later record has `kept` too: true for the best epoch
     so far if early stopping restores it, else for every epoch.
@@ -769,6 +931,10 @@ Global___Finding: _TypeAlias = Finding  # noqa: Y015
 
 @_typing.final
 class GetJobRequest(_message.Message):
+    """Wherever a request has the id of a job, the beginning of the id will do, of at least 4 characters, if no other id begins
+    so; and "last" is the job that was submitted last.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_ID_FIELD_NUMBER: _builtins.int
@@ -790,10 +956,33 @@ Global___GetJobRequest: _TypeAlias = GetJobRequest  # noqa: Y015
 class ListJobsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    CREATED_AFTER_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Empty: jobs of every model."""
     state: Global___JobState.ValueType
@@ -802,6 +991,16 @@ class ListJobsRequest(_message.Message):
     """Most items of the page, up to 1,000. 0: 100."""
     page_token: _builtins.str
     """The `next_page_token` of the page before. Empty: the first page."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Only jobs that have all of these."""
+
+    @_builtins.property
+    def created_after(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs that were submitted later, or earlier."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
         self,
         *,
@@ -809,10 +1008,13 @@ class ListJobsRequest(_message.Message):
         state: Global___JobState.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        created_after: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_after", b"created_after", "created_before", b"created_before", "labels", b"labels", "model", b"model", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -872,6 +1074,28 @@ class CancelJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_ID_FIELD_NUMBER: _builtins.int
+    KEEP_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    keep: Global___Keep.ValueType
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        keep: Global___Keep.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "keep", b"keep"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
+
+@_typing.final
+class PauseJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     def __init__(
         self,
@@ -884,4 +1108,120 @@ class CancelJobRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
+Global___PauseJobRequest: _TypeAlias = PauseJobRequest  # noqa: Y015
+
+@_typing.final
+class ResumeJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    EPOCHS_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    epochs: _builtins.int
+    """The number of epochs that the job shall have, if that changes: more than it has trained."""
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        epochs: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_epochs", b"_epochs", "epochs", b"epochs"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_epochs", b"_epochs", "epochs", b"epochs", "job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
+    _WhichOneofArgType__epochs: _TypeAlias = _typing.Literal["_epochs", b"_epochs"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__epochs) -> _WhichOneofReturnType__epochs | None: ...
+
+Global___ResumeJobRequest: _TypeAlias = ResumeJobRequest  # noqa: Y015
+
+@_typing.final
+class UpdateJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    REMOVE_LABELS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    note: _builtins.str
+    """As in TrainHeader. Unset: it stays."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in TrainHeader. Others that the job has stay."""
+
+    @_builtins.property
+    def remove_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of labels to remove."""
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        remove_labels: _abc.Iterable[_builtins.str] | None = ...,
+        note: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_note", b"_note", "note", b"note"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_note", b"_note", "job_id", b"job_id", "labels", b"labels", "note", b"note", "remove_labels", b"remove_labels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__note: _TypeAlias = _typing.Literal["note"]  # noqa: Y015
+    _WhichOneofArgType__note: _TypeAlias = _typing.Literal["_note", b"_note"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__note) -> _WhichOneofReturnType__note | None: ...
+
+Global___UpdateJobRequest: _TypeAlias = UpdateJobRequest  # noqa: Y015
+
+@_typing.final
+class DeleteJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteJobRequest: _TypeAlias = DeleteJobRequest  # noqa: Y015
+
+@_typing.final
+class DeleteJobResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteJobResponse: _TypeAlias = DeleteJobResponse  # noqa: Y015

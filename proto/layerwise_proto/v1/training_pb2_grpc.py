@@ -64,6 +64,26 @@ class TrainingServiceStub(object):
                 request_serializer=layerwise__proto_dot_v1_dot_training__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
                 _registered_method=True)
+        self.PauseJob = channel.unary_unary(
+                '/layerwise.v1.TrainingService/PauseJob',
+                request_serializer=layerwise__proto_dot_v1_dot_training__pb2.PauseJobRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
+                _registered_method=True)
+        self.ResumeJob = channel.unary_unary(
+                '/layerwise.v1.TrainingService/ResumeJob',
+                request_serializer=layerwise__proto_dot_v1_dot_training__pb2.ResumeJobRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
+                _registered_method=True)
+        self.UpdateJob = channel.unary_unary(
+                '/layerwise.v1.TrainingService/UpdateJob',
+                request_serializer=layerwise__proto_dot_v1_dot_training__pb2.UpdateJobRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
+                _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/layerwise.v1.TrainingService/DeleteJob',
+                request_serializer=layerwise__proto_dot_v1_dot_training__pb2.DeleteJobRequest.SerializeToString,
+                response_deserializer=layerwise__proto_dot_v1_dot_training__pb2.DeleteJobResponse.FromString,
+                _registered_method=True)
 
 
 class TrainingServiceServicer(object):
@@ -108,8 +128,40 @@ class TrainingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Cancels a job. A queued job is CANCELLED at once. A running one is still RUNNING in the answer: it will end as
-        CANCELLED, as soon as its worker learns of it, and publishes no version. A job that has ended stays as it is.
+        """Cancels a job, or ends its training where it is and publishes what it has. A job that no worker holds is CANCELLED
+        at once. A running one is CANCELLING until its worker has left it. A job that has ended stays as it is. It may be
+        resumed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseJob(self, request, context):
+        """Pauses a job: its worker stores its state and takes another job. A running job is still RUNNING in the answer, and
+        PAUSED as soon as its worker has left it. A paused job stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeJob(self, request, context):
+        """Queues a job that is PAUSED, CANCELLED or FAILED, to go on from its last checkpoint with the same bits as if it had
+        never stopped; or one that has SUCCEEDED, for more epochs, after which it publishes another version. A job that
+        waits or trains stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateJob(self, request, context):
+        """Sets labels and note of a job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJob(self, request, context):
+        """Deletes a job that has ended, with its records, and its rows if no other job has them. Its versions stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,6 +199,26 @@ def add_TrainingServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=layerwise__proto_dot_v1_dot_training__pb2.CancelJobRequest.FromString,
                     response_serializer=layerwise__proto_dot_v1_dot_training__pb2.Job.SerializeToString,
+            ),
+            'PauseJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseJob,
+                    request_deserializer=layerwise__proto_dot_v1_dot_training__pb2.PauseJobRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_training__pb2.Job.SerializeToString,
+            ),
+            'ResumeJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeJob,
+                    request_deserializer=layerwise__proto_dot_v1_dot_training__pb2.ResumeJobRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_training__pb2.Job.SerializeToString,
+            ),
+            'UpdateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateJob,
+                    request_deserializer=layerwise__proto_dot_v1_dot_training__pb2.UpdateJobRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_training__pb2.Job.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=layerwise__proto_dot_v1_dot_training__pb2.DeleteJobRequest.FromString,
+                    response_serializer=layerwise__proto_dot_v1_dot_training__pb2.DeleteJobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -311,6 +383,114 @@ class TrainingService(object):
             '/layerwise.v1.TrainingService/CancelJob',
             layerwise__proto_dot_v1_dot_training__pb2.CancelJobRequest.SerializeToString,
             layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.TrainingService/PauseJob',
+            layerwise__proto_dot_v1_dot_training__pb2.PauseJobRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.TrainingService/ResumeJob',
+            layerwise__proto_dot_v1_dot_training__pb2.ResumeJobRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.TrainingService/UpdateJob',
+            layerwise__proto_dot_v1_dot_training__pb2.UpdateJobRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_training__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/layerwise.v1.TrainingService/DeleteJob',
+            layerwise__proto_dot_v1_dot_training__pb2.DeleteJobRequest.SerializeToString,
+            layerwise__proto_dot_v1_dot_training__pb2.DeleteJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,9 +52,23 @@ class TrainingServiceStub:
     ended, all its events at once.
     """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]
-    """Cancels a job. A queued job is CANCELLED at once. A running one is still RUNNING in the answer: it will end as
-    CANCELLED, as soon as its worker learns of it, and publishes no version. A job that has ended stays as it is.
+    """Cancels a job, or ends its training where it is and publishes what it has. A job that no worker holds is CANCELLED
+    at once. A running one is CANCELLING until its worker has left it. A job that has ended stays as it is. It may be
+    resumed.
     """
+    PauseJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.PauseJobRequest, _training_pb2.Job]
+    """Pauses a job: its worker stores its state and takes another job. A running job is still RUNNING in the answer, and
+    PAUSED as soon as its worker has left it. A paused job stays as it is.
+    """
+    ResumeJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.ResumeJobRequest, _training_pb2.Job]
+    """Queues a job that is PAUSED, CANCELLED or FAILED, to go on from its last checkpoint with the same bits as if it had
+    never stopped; or one that has SUCCEEDED, for more epochs, after which it publishes another version. A job that
+    waits or trains stays as it is.
+    """
+    UpdateJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.UpdateJobRequest, _training_pb2.Job]
+    """Sets labels and note of a job."""
+    DeleteJob: _grpc.UnaryUnaryMultiCallable[_training_pb2.DeleteJobRequest, _training_pb2.DeleteJobResponse]
+    """Deletes a job that has ended, with its records, and its rows if no other job has them. Its versions stay."""
 
 @_typing.type_check_only
 class TrainingServiceAsyncStub(TrainingServiceStub):
@@ -75,9 +89,23 @@ class TrainingServiceAsyncStub(TrainingServiceStub):
     ended, all its events at once.
     """
     CancelJob: _aio.UnaryUnaryMultiCallable[_training_pb2.CancelJobRequest, _training_pb2.Job]  # type: ignore[assignment]
-    """Cancels a job. A queued job is CANCELLED at once. A running one is still RUNNING in the answer: it will end as
-    CANCELLED, as soon as its worker learns of it, and publishes no version. A job that has ended stays as it is.
+    """Cancels a job, or ends its training where it is and publishes what it has. A job that no worker holds is CANCELLED
+    at once. A running one is CANCELLING until its worker has left it. A job that has ended stays as it is. It may be
+    resumed.
     """
+    PauseJob: _aio.UnaryUnaryMultiCallable[_training_pb2.PauseJobRequest, _training_pb2.Job]  # type: ignore[assignment]
+    """Pauses a job: its worker stores its state and takes another job. A running job is still RUNNING in the answer, and
+    PAUSED as soon as its worker has left it. A paused job stays as it is.
+    """
+    ResumeJob: _aio.UnaryUnaryMultiCallable[_training_pb2.ResumeJobRequest, _training_pb2.Job]  # type: ignore[assignment]
+    """Queues a job that is PAUSED, CANCELLED or FAILED, to go on from its last checkpoint with the same bits as if it had
+    never stopped; or one that has SUCCEEDED, for more epochs, after which it publishes another version. A job that
+    waits or trains stays as it is.
+    """
+    UpdateJob: _aio.UnaryUnaryMultiCallable[_training_pb2.UpdateJobRequest, _training_pb2.Job]  # type: ignore[assignment]
+    """Sets labels and note of a job."""
+    DeleteJob: _aio.UnaryUnaryMultiCallable[_training_pb2.DeleteJobRequest, _training_pb2.DeleteJobResponse]  # type: ignore[assignment]
+    """Deletes a job that has ended, with its records, and its rows if no other job has them. Its versions stay."""
 
 class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -131,8 +159,46 @@ class TrainingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]:
-        """Cancels a job. A queued job is CANCELLED at once. A running one is still RUNNING in the answer: it will end as
-        CANCELLED, as soon as its worker learns of it, and publishes no version. A job that has ended stays as it is.
+        """Cancels a job, or ends its training where it is and publishes what it has. A job that no worker holds is CANCELLED
+        at once. A running one is CANCELLING until its worker has left it. A job that has ended stays as it is. It may be
+        resumed.
         """
+
+    @_abc_1.abstractmethod
+    def PauseJob(
+        self,
+        request: _training_pb2.PauseJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]:
+        """Pauses a job: its worker stores its state and takes another job. A running job is still RUNNING in the answer, and
+        PAUSED as soon as its worker has left it. A paused job stays as it is.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeJob(
+        self,
+        request: _training_pb2.ResumeJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]:
+        """Queues a job that is PAUSED, CANCELLED or FAILED, to go on from its last checkpoint with the same bits as if it had
+        never stopped; or one that has SUCCEEDED, for more epochs, after which it publishes another version. A job that
+        waits or trains stays as it is.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateJob(
+        self,
+        request: _training_pb2.UpdateJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.Job, _abc.Awaitable[_training_pb2.Job]]:
+        """Sets labels and note of a job."""
+
+    @_abc_1.abstractmethod
+    def DeleteJob(
+        self,
+        request: _training_pb2.DeleteJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.DeleteJobResponse, _abc.Awaitable[_training_pb2.DeleteJobResponse]]:
+        """Deletes a job that has ended, with its records, and its rows if no other job has them. Its versions stay."""
 
 def add_TrainingServiceServicer_to_server(servicer: TrainingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

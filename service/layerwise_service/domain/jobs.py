@@ -1,9 +1,8 @@
-"""Jobs: their states, which state may follow which, their records and events."""
+"""Jobs: what they are, their records and events. For their states see job_states.py."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -12,67 +11,14 @@ from layerwise.tables.doubt import Doubt
 from layerwise.training.records import EpochRecord
 from layerwise_service.domain.columns import ColumnCounts
 from layerwise_service.domain.dataset_findings import DatasetFinding
+from layerwise_service.domain.job_notes import NO_NOTES, Notes
+from layerwise_service.domain.job_states import JobState, Wish
 from layerwise_service.errors import MOST_DETAIL, cut
 
 JSONObject = dict[str, object]
 
 MOST_TRANSITIONS = 1_000
 """Transitions that are listed with a job: a job that is interrupted again and again has many more."""
-
-
-class JobState(StrEnum):
-    """The states of a job."""
-
-    QUEUED = "QUEUED"
-    RUNNING = "RUNNING"
-    WAITING = "WAITING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-
-    @property
-    def ended(self) -> bool:
-        return not FOLLOWING[self]
-
-
-FOLLOWING: Mapping[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
-    # back to QUEUED: its worker was stopped or lost
-    JobState.RUNNING: frozenset(
-        {JobState.QUEUED, JobState.WAITING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
-    ),
-    # its worker has it, but cannot go on: the disk is full, or a store is away
-    JobState.WAITING: frozenset(
-        {JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
-    ),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
-}
-HELD = (JobState.RUNNING, JobState.WAITING)
-"""The states of a job that a worker holds."""
-OPEN = (JobState.QUEUED, *HELD)
-"""The states of a job that has not ended yet."""
-
-
-class Reason(StrEnum):
-    """Why a job changed its state."""
-
-    SUBMITTED = "SUBMITTED"
-    CLAIMED = "CLAIMED"
-    RESUMED = "RESUMED"
-    WORKER_LOST = "WORKER_LOST"
-    WORKER_STOPPED = "WORKER_STOPPED"
-    PUBLISHED = "PUBLISHED"
-    CANCEL_REQUESTED = "CANCEL_REQUESTED"
-    DIVERGED = "DIVERGED"
-    ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
-    INVALID_DATA = "INVALID_DATA"
-    OUT_OF_MEMORY = "OUT_OF_MEMORY"
-    NO_SPACE = "NO_SPACE"
-    STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
-    CONTINUED = "CONTINUED"
-    INTERNAL = "INTERNAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +107,17 @@ class JobSummary:
     version: int | None = None
     failure: Failure | None = None
     start: Start | None = None
+    metric_value: float | None = None
+    """The metric of the newest record, or of the version: on the rows held out if there are any."""
+    rows: int = 0
+    source_name: str | None = None
+    """The name of the dataset that it trains on; None if it has none, or was deleted since."""
+    started: float | None = None
+    """When its worker began; of an ended job with `finished`, how long it took."""
+    finished: float | None = None
+    priority: int = 0
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +156,21 @@ class NewJob:
     """The fitted encoder of a job on a table, in its JSON form."""
     held_out: int = 0
     source: TableSource | None = None
+    notes: Notes = NO_NOTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs a list has: those for which all of this holds. Times are in seconds since 1970."""
+
+    model: str = ""
+    state: JobState | None = None
+    created_after: float | None = None
+    created_before: float | None = None
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+
+
+ALL_JOBS = JobFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +195,10 @@ class Checkpoint:
 class Claim:
     """A job that a worker holds. `token`, the number of the attempt, fences its writes.
 
-    `checkpoints` are those of the attempts before, the newest first.
+    `checkpoints` are those of the attempts before, the newest first. `wish` is what callers want of the job.
     """
 
     job: Job
     token: int
     checkpoints: tuple[Checkpoint, ...] = ()
+    wish: Wish | None = None

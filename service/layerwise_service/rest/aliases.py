@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import msgspec
 from flask import Blueprint, Response, request
-from werkzeug.routing import BaseConverter
 
 from layerwise_service.domain.aliases import Condition
 from layerwise_service.rest.bodies import read_json
-from layerwise_service.rest.messages import SMALL, Request
-from layerwise_service.rest.query import check_query, whole_number
+from layerwise_service.rest.query import check_query, has_body, small_request, whole_number
 from layerwise_service.rest.responses import json_response, model_json, move_json
-from layerwise_service.rest.wsgi import wsgi_request
 from layerwise_service.usecases.aliases import Aliases
 
 
@@ -28,12 +25,6 @@ class MoveBody(ConditionBody, forbid_unknown_fields=True, kw_only=True):
     version: int
 
 
-class AliasInPath(BaseConverter):
-    """An alias in a path. What is behind a colon is a verb."""
-
-    regex = "[^/:]+"
-
-
 def alias_routes(aliases: Aliases) -> Blueprint:
     """Return the routes, which call these use-cases."""
     routes = Blueprint("aliases", __name__, url_prefix="/api/models/<model>/aliases")
@@ -41,13 +32,13 @@ def alias_routes(aliases: Aliases) -> Blueprint:
     @routes.put("/<alias:alias>")
     def set_alias(model: str, alias: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query()
-        body = read_json(MoveBody, _request())
+        body = read_json(MoveBody, small_request())
         return json_response(model_json(aliases.set(model, alias, body.version, _condition(body))))
 
     @routes.post("/<alias:alias>:rollback")
     def rollback_alias(model: str, alias: str) -> Response:  # pyright: ignore[reportUnusedFunction]
         check_query()
-        body = read_json(ConditionBody, _request()) if _has_body() else ConditionBody()
+        body = read_json(ConditionBody, small_request()) if has_body() else ConditionBody()
         return json_response(model_json(aliases.rollback(model, alias, _condition(body))))
 
     @routes.delete("/<alias:alias>")
@@ -63,14 +54,6 @@ def alias_routes(aliases: Aliases) -> Blueprint:
         return json_response({"moves": [move_json(move) for move in aliases.moves(model, alias)]})
 
     return routes
-
-
-def _request() -> Request:
-    return wsgi_request(request.environ, max_body_bytes=SMALL)  # a larger one would keep a thread while it arrives
-
-
-def _has_body() -> bool:
-    return bool(request.content_length) or "Transfer-Encoding" in request.headers
 
 
 def _condition(body: ConditionBody) -> Condition:

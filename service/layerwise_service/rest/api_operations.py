@@ -1,4 +1,4 @@
-"""The operations of /api in the OpenAPI document: models, jobs and datasets."""
+"""The operations of /api in the OpenAPI document about models and datasets."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 from layerwise_service.rest.aliases import ConditionBody, MoveBody
 from layerwise_service.rest.messages import JSON
 from layerwise_service.rest.operations import (
+    COLUMN_NAME,
     FILE,
     FORM,
     answer,
     body,
+    delete,
     get,
     number,
+    pages,
     path,
     problems,
     query,
@@ -20,20 +23,8 @@ from layerwise_service.rest.operations import (
 )
 from layerwise_service.rest.schemas import LABEL, REQUEST_ID, SHA256, list_of, nullable, object_of, ref
 
-_PAGE = (
-    query("page_size", {"type": "integer", "minimum": 0, "maximum": 1000}),
-    query("page_token", {"type": "string"}),
-)
-
 _VERSION = (path("model"), path("version"))
 _ALIAS = (path("model"), path("alias"))
-_COLUMN_NAME = query("column", {"type": "string", "minLength": 1}) | {"required": True}
-
-
-def _pages(summary: str, name: str, item: dict[str, Any], *parameters: dict[str, Any]) -> Any:
-    """Return the operation that lists `name` in pages; the last page has an empty token."""
-    page = object_of({name: list_of(item), "next_page_token": {"type": "string"}})
-    return get(summary, page, 400, 404, 503, parameters=(*parameters, *_PAGE))
 
 
 def _move(summary: str, schema: str, example: dict[str, Any], *, required: bool) -> Any:
@@ -43,14 +34,6 @@ def _move(summary: str, schema: str, example: dict[str, Any], *, required: bool)
         "parameters": list(_ALIAS),
         "requestBody": {"required": required, "content": {JSON: body(ref(schema), example)}},
         "responses": {"200": answer("The model with its aliases", ref("Model")), **problems(*_MOVING)},
-    }
-
-
-def _delete(summary: str, *parameters: dict[str, Any]) -> Any:
-    return {
-        "summary": summary,
-        "parameters": list(parameters),
-        "responses": {"204": {"description": "Deleted"}, **problems(400, 404, 409, 503)},
     }
 
 
@@ -120,21 +103,19 @@ _VERSION_FILE["get"]["responses"] |= {
 }
 
 MODELS: dict[str, Any] = {
-    "/api/models": _pages("Models, sorted by name", "models", ref("Model")),
+    "/api/models": pages("Models, sorted by name", "models", ref("Model")),
     "/api/models/{model}": get("A model", ref("Model"), 404, 503, parameters=(path("model"),)),
     "/api/models/{model}/versions": {
-        **_pages(
-            "Summaries of the versions of a model, newest first", "versions", ref("VersionSummary"), path("model")
-        ),
+        **pages("Summaries of the versions of a model, newest first", "versions", ref("VersionSummary"), path("model")),
         "post": _POST_VERSION,
     },
     "/api/models/{model}/versions/{version}": {
         **get("A version, by its number or an alias", ref("Version"), 404, 503, parameters=_VERSION),
-        "delete": _delete("Delete a version, by its number, that no alias names and no job needs", *_VERSION),
+        "delete": delete("Delete a version, by its number, that no alias names and no job needs", *_VERSION),
     },
     "/api/models/{model}/aliases/{alias}": {
         "put": _move("Point an alias at a version", "AliasRequest", {"version": 1}, required=True),
-        "delete": _delete("Delete an alias", *_ALIAS, number("expected"), query("request_id", REQUEST_ID)),
+        "delete": delete("Delete an alias", *_ALIAS, number("expected"), query("request_id", REQUEST_ID)),
     },
     "/api/models/{model}/aliases/{alias}:rollback": {
         "post": _move("Point an alias at the version before", "RollbackRequest", {}, required=False)
@@ -148,45 +129,25 @@ MODELS: dict[str, Any] = {
         parameters=_ALIAS,
     ),
     "/api/models/{model}/versions/{version}/file": _VERSION_FILE,
-    "/api/models/{model}/versions/{version}/classes": _pages(
+    "/api/models/{model}/versions/{version}/classes": pages(
         "The classes of a version, in the order of the outputs", "classes", LABEL, *_VERSION
     ),
-    "/api/models/{model}/versions/{version}/columns": _pages(
+    "/api/models/{model}/versions/{version}/columns": pages(
         "The columns that a version takes, with their first categories", "columns", ref("ColumnInfo"), *_VERSION
     ),
-    "/api/models/{model}/versions/{version}/categories": _pages(
-        "The categories of a column", "categories", {"type": "string"}, *_VERSION, _COLUMN_NAME
-    ),
-}
-
-JOBS: dict[str, Any] = {
-    "/api/jobs": _pages(
-        "Summaries of jobs, newest first",
-        "jobs",
-        ref("JobSummary"),
-        query("model", {"type": "string"}),
-        query("state", ref("JobState")),
-    ),
-    "/api/jobs/{job_id}": get("A job", ref("Job"), 404, 503, parameters=(path("job_id"),)),
-    "/api/jobs/{job_id}/columns": _pages(
-        "The columns that the job's version takes, with their first categories",
-        "columns",
-        ref("ColumnInfo"),
-        path("job_id"),
-    ),
-    "/api/jobs/{job_id}/categories": _pages(
-        "The categories of a column", "categories", {"type": "string"}, path("job_id"), _COLUMN_NAME
+    "/api/models/{model}/versions/{version}/categories": pages(
+        "The categories of a column", "categories", {"type": "string"}, *_VERSION, COLUMN_NAME
     ),
 }
 
 DATASETS: dict[str, Any] = {
     "/api/datasets": {
-        **_pages("Datasets without their columns, newest first", "datasets", ref("TableDatasetSummary")),
+        **pages("Datasets without their columns, newest first", "datasets", ref("TableDatasetSummary")),
         "post": _POST_DATASET,
     },
     "/api/datasets/{dataset}": {
         **get("A dataset", ref("TableDataset"), 404, 503, parameters=_DATASET),
-        "delete": _delete("Delete a dataset that no job needs", *_DATASET),
+        "delete": delete("Delete a dataset that no job needs", *_DATASET),
     },
     "/api/datasets/{dataset}/rows": _ROWS,
     "/api/datasets/{dataset}/profile": get(

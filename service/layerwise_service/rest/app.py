@@ -6,7 +6,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from layerwise_service.errors import InvalidRequest, MethodNotAllowed, NotFound, forget_frames
-from layerwise_service.rest.aliases import AliasInPath, alias_routes
+from layerwise_service.rest.aliases import alias_routes
 from layerwise_service.rest.api import api_routes
 from layerwise_service.rest.body_queue import BodyQueue
 from layerwise_service.rest.datasets import dataset_routes
@@ -15,10 +15,12 @@ from layerwise_service.rest.file_bodies import UploadPlaces
 from layerwise_service.rest.gateway import ROUTE, Gateway, said
 from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.hosts import Hosts
+from layerwise_service.rest.jobs import job_routes
 from layerwise_service.rest.mlflow import Mlflow
 from layerwise_service.rest.oip import OipDialect
 from layerwise_service.rest.predict import Predict, predict_routes
 from layerwise_service.rest.predict_file import FileRequests
+from layerwise_service.rest.query import NamedInPath
 from layerwise_service.rest.responses import flask_response, problem_answer
 from layerwise_service.rest.row_requests import RowRequests
 from layerwise_service.rest.tf_serving import TfServing
@@ -57,8 +59,10 @@ def create_app(
     places = UploadPlaces()
     files = FileRequests(file_predictor, places, max_bytes=settings.max_body_bytes)
     app.register_blueprint(predict_routes(predictor, files))
-    app.register_blueprint(api_routes(registry, training))
-    app.url_map.converters["alias"] = AliasInPath
+    app.register_blueprint(api_routes(registry))
+    app.url_map.converters["alias"] = NamedInPath
+    app.url_map.converters["job"] = NamedInPath
+    app.register_blueprint(job_routes(registry, training))
     app.register_blueprint(alias_routes(aliases))
     app.register_blueprint(version_file_routes(model_files, places))
     app.register_blueprint(dataset_routes(datasets, profiles, places))

@@ -8,7 +8,14 @@ from importlib.metadata import version
 from inspect import cleandoc
 from typing import Any, NamedTuple, cast
 
-from layerwise_service.rest import api_operations, mlflow, oip_operations, predict_operations, tf_serving
+from layerwise_service.rest import (
+    api_operations,
+    job_operations,
+    mlflow,
+    oip_operations,
+    predict_operations,
+    tf_serving,
+)
 from layerwise_service.rest.operations import answer, get, path, problems
 from layerwise_service.rest.schemas import SCHEMAS, ref
 
@@ -59,7 +66,12 @@ _SERVICE = {
 GROUPS = (
     Group("Predictions", "Rows in, predictions out.", predict_operations.PATHS, predict_operations.SCHEMAS),
     Group("Models", "Models, their versions and aliases.", api_operations.MODELS, api_operations.SCHEMAS),
-    Group("Jobs", "Trainings. gRPC, the SDK and `layerwise train` start them.", api_operations.JOBS),
+    Group(
+        "Jobs",
+        "Trainings. gRPC, the SDK and `layerwise train` start them.",
+        job_operations.PATHS,
+        job_operations.SCHEMAS,
+    ),
     Group("Datasets", "Table files, to train on or to look at.", api_operations.DATASETS),
     Group(
         "TensorFlow Serving and KServe v1",

@@ -8,19 +8,20 @@ from typing import Any
 import msgspec
 
 from layerwise_service.rest.messages import JSON
-from layerwise_service.rest.schemas import ANY, NAME, REQUEST_ID, ref
+from layerwise_service.rest.schemas import ANY, NAME, REQUEST_ID, list_of, object_of, ref
 
 FILE = {"type": "string", "format": "binary"}
 FORM: dict[str, Any] = {"type": "object", "properties": {"file": FILE}, "required": ["file"]}
 """The file of a form."""
 
-_EXAMPLES = {"model": "iris", "version": "1", "alias": "champion"}
+_EXAMPLES = {"model": "iris", "version": "1", "alias": "champion", "job_id": "last"}
 """Of parameters in paths, by their names."""
 _PATTERNS = {
     "model": NAME,
     "version": {"pattern": "^([1-9][0-9]{0,17}|(?![0-9]+$)[a-z0-9][a-z0-9_-]{0,62})$"},
     "alias": {"pattern": "^(?!latest$)(?![0-9]+$)[a-z0-9][a-z0-9_-]{0,62}$"},
     "upload_id": REQUEST_ID,
+    "job_id": {"pattern": "^([0-9a-z]{4,26}|last)$"},
 }
 _WORDS = {
     400: "Invalid request",
@@ -78,6 +79,21 @@ def parameters_of(pattern: str) -> list[dict[str, Any]]:
     return [path(part.partition("}")[0]) for part in pattern.split("{")[1:]]
 
 
+def pages(summary: str, name: str, item: dict[str, Any], *parameters: dict[str, Any]) -> Any:
+    """Return the operation that lists `name` in pages; the last page has an empty token."""
+    page = object_of({name: list_of(item), "next_page_token": {"type": "string"}})
+    return get(summary, page, 400, 404, 503, parameters=(*parameters, *_PAGE))
+
+
+def delete(summary: str, *parameters: dict[str, Any]) -> Any:
+    """Return an operation that deletes something."""
+    return {
+        "summary": summary,
+        "parameters": list(parameters),
+        "responses": {"204": {"description": "Deleted"}, **problems(400, 404, 409, 503)},
+    }
+
+
 def body(schema: dict[str, Any], example: object = None) -> dict[str, Any]:
     """Return a body of one content type; `example` is one that a service with a model `iris` answers."""
     return {"schema": schema} if example is None else {"schema": schema, "example": example}
@@ -116,3 +132,10 @@ def post(
         "requestBody": {"required": True, "content": content},
         "responses": responses,
     }
+
+
+_PAGE = (
+    query("page_size", {"type": "integer", "minimum": 0, "maximum": 1000}),
+    query("page_token", {"type": "string"}),
+)
+COLUMN_NAME = query("column", {"type": "string", "minLength": 1}) | {"required": True}

@@ -8,9 +8,12 @@ from typing import Any, TypedDict
 
 import msgspec
 from flask import g, request
+from werkzeug.routing import BaseConverter
 
 from layerwise_service.domain.pages import wrong_page_size
 from layerwise_service.errors import InvalidRequest
+from layerwise_service.rest.messages import SMALL, Request
+from layerwise_service.rest.wsgi import wsgi_request
 
 PAGE = ("page_size", "page_token")
 """The parameters of a list."""
@@ -46,6 +49,22 @@ def page() -> Page:
     if not is_whole(text):
         raise wrong_page_size(text[:64] or "nothing")
     return {"page_size": int(text), "page_token": request.args.get("page_token", "")}
+
+
+class NamedInPath(BaseConverter):
+    """The name of something in a path. What is behind a colon is a verb."""
+
+    regex = "[^/:]+"
+
+
+def small_request() -> Request:
+    """Return this request, whose body must be small: a larger one would keep a thread while it arrives."""
+    return wsgi_request(request.environ, max_body_bytes=SMALL)
+
+
+def has_body() -> bool:
+    """Return whether this request has a body."""
+    return bool(request.content_length) or "Transfer-Encoding" in request.headers
 
 
 def whole_number(name: str) -> int:

@@ -81,7 +81,9 @@ def page_json(name: str, page: Page[T], item: Callable[[T], object]) -> dict[str
 
 def job_json(job: Job | JobSummary) -> dict[str, object]:
     """Return the JSON form of a job, its times in RFC 3339."""
-    value: dict[str, Any] = asdict(job) | {"created": _time(job.created)}
+    times = {"created": job.created, "started": job.started, "finished": job.finished}
+    value: dict[str, Any] = asdict(job)
+    value |= {name: None if time is None else _time(time) for name, time in times.items()}
     if isinstance(job, Job):
         value["transitions"] = [asdict(change) | {"time": _time(change.time)} for change in job.transitions]
     return value

@@ -58,6 +58,8 @@ ANY = {"type": ["object", "array", "string", "number", "boolean", "null"]}
 
 _EXACT = {
     "created": TIME,
+    "started": nullable(TIME),
+    "finished": nullable(TIME),
     "time": TIME,
     "model": NAME,
     "sha256": SHA256,

@@ -13,26 +13,15 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 
-from layerwise import Contributions, Finding
+from layerwise import Contributions
 from layerwise.errors import Place
-from layerwise.training.records import EpochRecord
 from layerwise_proto.json_form import to_json, to_message
-from layerwise_proto.v1 import datasets_pb2, models_pb2, profiles_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
+from layerwise_proto.v1 import models_pb2, tables_pb2, tensors_pb2, training_pb2, types_pb2
 from layerwise_service.domain.datasets import Batch, Label
-from layerwise_service.domain.jobs import (
-    Job,
-    JobState,
-    JobSummary,
-    JSONObject,
-    TableSource,
-    Task,
-    Transition,
-    record_values,
-)
+from layerwise_service.domain.jobs import JSONObject, Task
 from layerwise_service.domain.models import MOST_CLASSES, Model, Version, VersionSummary
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.table_converters import read_kinds, read_table, write_counts
-from layerwise_service.usecases.job_request import DatasetJob
 from layerwise_service.usecases.outputs import Prediction
 
 E = TypeVar("E", bound=StrEnum)
@@ -93,99 +82,17 @@ def read_batch(batch: training_pb2.TrainBatch, number: int) -> Batch:
             raise InvalidRequest("expected labels or targets for the rows, got neither", pointer=at)
 
 
-def read_dataset_job(request: training_pb2.CreateJobRequest) -> DatasetJob:
-    """Return the request to train on a dataset. Raises `InvalidRequest`."""
-    return DatasetJob(
-        model=request.model,
-        dataset=request.dataset,
-        target=request.target,
-        architecture=read_spec(request.architecture),
-        plan=read_spec(request.plan),
-        ignore=tuple(request.ignore),
-        weight=request.weight,
-        task=read_task(request.task),
-        encoder=read_spec(request.encoder) if request.HasField("encoder") else None,
-        request_id=request.request_id or None,
-        start_from=(request.start_from.model, request.start_from.version) if request.HasField("start_from") else None,
-        validation_dataset=request.validation_dataset,
-        validation_column=request.validation_column,
-    )
-
-
 def read_spec(message: types_pb2.Architecture | types_pb2.Plan | tables_pb2.Encoder) -> JSONObject:
     """Return the JSON form of the message."""
     return dict(to_json(message))
 
 
-def write_job_summary(job: JobSummary) -> training_pb2.Job:
-    """Return the job's summary as a message."""
-    failure = job.failure
-    return training_pb2.Job(
-        id=job.id,
-        model=job.model,
-        state=write_state(job.state),
-        dataset=job.dataset,
-        attempt=job.attempt,
-        create_time=write_time(job.created),
-        metric=job.metric,
-        version=job.version,
-        failure=None if failure is None else training_pb2.JobFailure(reason=failure.reason, message=failure.message),
-        progress=job.progress,
-        start_from="" if job.start is None else str(job.start),
-    )
-
-
-def write_job(job: Job) -> training_pb2.Job:
-    """Return the job as a message."""
-    message = write_job_summary(job)
-    rest = training_pb2.Job(
-        architecture=to_message(job.architecture, types_pb2.Architecture),
-        plan=to_message(job.plan, types_pb2.Plan),
-        transitions=[write_transition(change) for change in job.transitions],
-        record=None if job.record is None else write_record(job.record),
-        findings=[write_finding(finding) for finding in job.findings],
-        columns=write_counts(job.columns),
-        source=None if job.source is None else _source(job.source),
-        held_out=job.held_out,
-    )
-    message.MergeFrom(rest)
-    return message
-
-
-def _source(source: TableSource) -> training_pb2.TableSource:
-    form = source.target_format
-    return training_pb2.TableSource(
-        dataset=source.dataset,
-        target=source.target,
-        task=types_pb2.Task.Value(f"TASK_{source.task}"),
-        why=source.why,
-        left_out=source.left_out,
-        ignored=source.ignored,
-        weight=source.weight,
-        target_format=None if form is None else to_message(form, tables_pb2.Format),
-        validation_dataset=source.validation_dataset,
-        validation_column=source.validation_column,
-        doubts=[datasets_pb2.Doubt(**asdict(doubt)) for doubt in source.doubts],
-        findings=[profiles_pb2.DatasetFinding(**asdict(finding)) for finding in source.findings],
-    )
-
-
 def read_task(task: types_pb2.Task.ValueType) -> Task | None:
     """Return the task, None for UNSPECIFIED. Raises `InvalidRequest` for an unknown number."""
-    return _read_enum(Task, types_pb2.Task, task, "task")
+    return read_enum(Task, types_pb2.Task, task, "task")
 
 
-def write_state(state: JobState) -> training_pb2.JobState.ValueType:
-    """Return the state as its enum value."""
-    return training_pb2.JobState.Value(f"JOB_STATE_{state}")
-
-
-def read_state(state: training_pb2.JobState.ValueType) -> JobState | None:
-    """Return the state, None for UNSPECIFIED. Raises `InvalidRequest` for an unknown number."""
-    return _read_enum(JobState, training_pb2.JobState, state, "state")
-
-
-def _read_enum(kind: type[E], enum: Any, number: int, pointer: str) -> E | None:
+def read_enum(kind: type[E], enum: Any, number: int, pointer: str) -> E | None:
     """Return the member of `kind` that a number of the protobuf `enum` stands for; None for UNSPECIFIED."""
     if number == 0:
         return None
@@ -194,23 +101,6 @@ def _read_enum(kind: type[E], enum: Any, number: int, pointer: str) -> E | None:
         raise InvalidRequest(f"expected a value of the enum {descriptor.name}, got {number}", pointer=pointer)
     prefix = descriptor.values[0].name.removesuffix("UNSPECIFIED")
     return kind(value.name.removeprefix(prefix))
-
-
-def write_transition(change: Transition) -> training_pb2.JobTransition:
-    """Return the transition as a message."""
-    return training_pb2.JobTransition(
-        state=write_state(change.state), time=write_time(change.time), reason=change.reason, attempt=change.attempt
-    )
-
-
-def write_record(record: EpochRecord) -> training_pb2.TrainRecord:
-    """Return the record as a message."""
-    return training_pb2.TrainRecord(**record_values(record))
-
-
-def write_finding(finding: Finding) -> training_pb2.Finding:
-    """Return the finding as a message."""
-    return training_pb2.Finding(**asdict(finding))
 
 
 def write_version_summary(version: VersionSummary | Version) -> models_pb2.ModelVersion:
@@ -286,6 +176,11 @@ def _contributions(found: Contributions) -> models_pb2.Contributions:
         outputs=write_tensor(found.outputs),
         baselines=write_tensor(found.baselines),
     )
+
+
+def read_time(time: Timestamp) -> float:
+    """Return a time in seconds since 1970."""
+    return time.ToNanoseconds() / 1e9
 
 
 def write_time(seconds: float) -> Timestamp:

@@ -10,7 +10,7 @@ from layerwise_proto.v1 import training_pb2
 from layerwise_service.domain.jobs import Event
 from layerwise_service.errors import Unavailable
 from layerwise_service.process.loops import AsyncLoop
-from layerwise_service.rpc.converters import write_finding, write_record, write_transition
+from layerwise_service.rpc.job_converters import write_finding, write_record, write_transition
 from layerwise_service.usecases.training import TrainingJobs
 
 POLL_SECONDS = 0.1
@@ -40,7 +40,7 @@ class JobFeed:
         """
         watched = self._watched.setdefault(job, _Watched())
         watched.watchers += 1
-        seen, left_out = 0, from_step
+        seen, left_out, ended = 0, from_step, False
         try:
             while True:
                 newest = watched.newest
@@ -51,8 +51,10 @@ class JobFeed:
                     seen = event.number
                     if event.record is None or event.record.step > from_step:
                         yield event, messages
-                    if event.transition is not None and event.transition.state.ended:
-                        return
+                    if event.transition is not None:
+                        ended = event.transition.state.ended
+                if not found and ended:  # and was not resumed since
+                    return
                 if not found:
                     # Records that are left out count as seen, or they would be new for ever. And from here on, all
                     # watchers share the same reads, whatever their first step.

@@ -10,6 +10,7 @@ from layerwise_proto.v1 import training_pb2
 from layerwise_service.domain.jobs import Job
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rpc.converters import read_batch, read_labels, read_spec
+from layerwise_service.rpc.job_converters import read_notes
 from layerwise_service.rpc.upload_streams import UploadStream, UploadStreams, run_to_completion
 from layerwise_service.usecases.training import TrainingJobs
 from layerwise_service.usecases.upload import Submission, Upload
@@ -80,4 +81,5 @@ def _submission(header: training_pb2.TrainHeader) -> Submission:
         start_from=(header.start_from.model, header.start_from.version) if header.HasField("start_from") else None,
         encoder=read_spec(header.encoder) if header.HasField("encoder") else None,
         held_out=header.held_out,
+        notes=read_notes(header),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -61,16 +61,16 @@ class CheckpointStore:
             with open_stored(path) as file, np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
 
-    def remove(self, claim: Claim, *, keep: Collection[str] = ()) -> None:
-        """Remove the files of a job but those named in `keep`, and those of later attempts than this claim's.
-
-        What cannot be removed now is left to `sweep`.
-        """
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove the files with these names. What cannot be removed now is left to `sweep`."""
         with suppress(OSError):
-            for path in self._root.glob(f"{claim.job.id}-*{_ENDING}"):
-                attempt = int(path.stem.split("-")[1])
-                if path.stem not in keep and attempt <= claim.token:
-                    path.unlink(missing_ok=True)
+            for name in names:
+                (self._root / f"{name}{_ENDING}").unlink(missing_ok=True)
+
+    def remove_earlier(self, claim: Claim, *, keep: Collection[str]) -> None:
+        """Remove the files of a job but those named in `keep`, and those of later attempts than this claim's."""
+        names = [path.stem for path in self._root.glob(f"{claim.job.id}-*{_ENDING}")]
+        self.remove(name for name in names if name not in keep and int(name.split("-")[1]) <= claim.token)
 
     def sweep(self, wanted: Callable[[str], Collection[str] | None]) -> None:
         """Remove the files of workers that could not do so.

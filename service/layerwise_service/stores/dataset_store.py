@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from layerwise_service.domain.jobs import OPEN
+from layerwise_service.domain.job_states import UNFINISHED
 from layerwise_service.domain.table_datasets import (
     ReadTable,
     TableDataset,
@@ -120,7 +120,7 @@ class DatasetStore:
         Raises `DatasetNotFound`, and `Conflict` while a job that has not ended needs it.
         """
         self.get(dataset)  # a read, so that an id that the database cannot store is refused
-        user = sa.select(jobs.c.id).where(jobs.c.source == dataset, jobs.c.state.in_(OPEN)).limit(1)
+        user = sa.select(jobs.c.id).where(jobs.c.source == dataset, jobs.c.state.in_(UNFINISHED)).limit(1)
         with self._database.write() as connection:
             if (job := connection.scalar(user)) is not None:
                 detail = f"the job {job} has not ended and needs this dataset: cancel it, or wait for its end"
@@ -132,7 +132,9 @@ class DatasetStore:
 
     def sweep(self) -> None:
         """Delete the transient datasets whose time is over, unless a job that has not ended needs them."""
-        needed = sa.select(jobs.c.source).where(jobs.c.source == datasets.c.sha256, jobs.c.state.in_(OPEN)).exists()
+        needed = (
+            sa.select(jobs.c.source).where(jobs.c.source == datasets.c.sha256, jobs.c.state.in_(UNFINISHED)).exists()
+        )
         over = datasets.c.transient & (datasets.c.created < now() - self._transient_seconds) & ~needed
         query = sa.select(datasets.c.sha256).where(over)
         with self._database.read() as connection:

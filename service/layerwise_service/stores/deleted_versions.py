@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from layerwise_service.domain.jobs import OPEN
+from layerwise_service.domain.job_states import UNFINISHED
 from layerwise_service.errors import Conflict
 from layerwise_service.stores.database import now
 from layerwise_service.stores.schema import aliases, deleted_versions, jobs
@@ -18,7 +18,7 @@ def check_unused(connection: Connection, model: str, number: int) -> None:
         these = ("alias " if len(named) == 1 else "aliases ") + ", ".join(named)
         detail = f"version {number} of {model} has the {these}, to be moved or deleted first"
         raise Conflict(detail, pointer="version", reason="VERSION_IN_USE")
-    starting = sa.select(jobs.c.id, jobs.c.start).where(jobs.c.state.in_(OPEN), jobs.c.start.is_not(None))
+    starting = sa.select(jobs.c.id, jobs.c.start).where(jobs.c.state.in_(UNFINISHED), jobs.c.start.is_not(None))
     for job in connection.execute(starting):
         if (job.start["model"], job.start["version"]) == (model, number):
             detail = f"the job {job.id} has not ended and starts from {model}/{number}: cancel it, or wait for its end"

@@ -13,18 +13,16 @@ from sqlalchemy.engine import Connection
 from layerwise import Finding
 from layerwise.training.records import EpochRecord
 from layerwise_service.domain.columns import ColumnCounts
-from layerwise_service.domain.jobs import (
-    MOST_TRANSITIONS,
-    Event,
-    Failure,
-    Job,
-    JobState,
-    Start,
-    TableSource,
-    Transition,
-)
-from layerwise_service.errors import NotFound
-from layerwise_service.stores.schema import events, jobs
+from layerwise_service.domain.job_states import JobState
+from layerwise_service.domain.jobs import MOST_TRANSITIONS, Event, Failure, Job, Start, TableSource, Transition
+from layerwise_service.errors import InvalidRequest, NotFound
+from layerwise_service.stores.schema import datasets, events, jobs
+
+NEWEST = "last"
+"""Stands for the id of the newest job."""
+_LEAST_PREFIX = 4
+_SHOWN = 3  # ids that an error lists
+_SOURCE = datasets.alias("source")
 
 
 class JobNotFound(NotFound):
@@ -33,12 +31,37 @@ class JobNotFound(NotFound):
     reason = "JOB_NOT_FOUND"
 
     def __init__(self, job: str) -> None:
-        super().__init__(f"no job has the id {job[:64]!r}", pointer="job_id")
+        detail = "there is no job yet" if job == NEWEST else f"no job has the id {job[:64]!r}"
+        super().__init__(detail, pointer="job_id")
+
+
+def find_job(connection: Connection, given: str) -> str:
+    """Return the id of a job that is given as its id, as the beginning of it that no other has, or as `NEWEST`.
+
+    Raises `JobNotFound`, or `InvalidRequest` if several ids begin so.
+    """
+    if given == NEWEST:
+        newest: str | None = connection.scalar(sa.select(jobs.c.id).order_by(jobs.c.number.desc()).limit(1))
+        if newest is None:
+            raise JobNotFound(given)
+        return newest
+    if connection.scalar(sa.select(jobs.c.id).where(jobs.c.id == given)) is not None:
+        return given
+    if len(given) < _LEAST_PREFIX:
+        raise JobNotFound(given)
+    begin = sa.func.substr(jobs.c.id, 1, len(given)) == given  # reads all ids, whatever the database's collation
+    found = connection.scalars(sa.select(jobs.c.id).where(begin).order_by(jobs.c.id).limit(_SHOWN + 1)).all()
+    if not found:
+        raise JobNotFound(given)
+    if len(found) > 1:
+        shown = ", ".join(found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
+        raise InvalidRequest(f"the ids of several jobs begin with {given!r}: {shown}", pointer="job_id")
+    return str(found[0])
 
 
 def read_job(connection: Connection, job: str) -> Job:
     """Return the job. Raises `JobNotFound`."""
-    row = connection.execute(sa.select(jobs).where(jobs.c.id == job)).one_or_none()
+    row = connection.execute(select_jobs(*_FULL).where(jobs.c.id == job)).one_or_none()
     if row is None:
         raise JobNotFound(job)
     return _job(row, _last_transitions(connection, job), _newest_record(connection, job))
@@ -73,7 +96,7 @@ def _record(stored: Mapping[str, Any]) -> EpochRecord:
     return msgspec.convert(stored, EpochRecord)
 
 
-SUMMARY_COLUMNS = (
+SUMMARY = (
     jobs.c.id,
     jobs.c.model,
     jobs.c.state,
@@ -86,18 +109,40 @@ SUMMARY_COLUMNS = (
     jobs.c.failure_reason,
     jobs.c.failure_message,
     jobs.c.start,
+    jobs.c.metric_value,
+    jobs.c.started,
+    jobs.c.finished,
+    jobs.c.priority,
+    jobs.c.labels,
+    jobs.c.note,
+    datasets.c.rows,
+    _SOURCE.c.name.label("source_name"),
 )
-"""Columns that a summary needs; none is large."""
+"""What a summary needs; none of it is large."""
+
+
+def select_jobs(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Return the query for these columns of jobs, of their rows, and of the datasets that those were made of."""
+    joined = jobs.join(datasets, datasets.c.sha256 == jobs.c.dataset)
+    return sa.select(*columns).select_from(joined.outerjoin(_SOURCE, _SOURCE.c.sha256 == jobs.c.source))
 
 
 def summary_of(row: Any) -> dict[str, Any]:
-    """Return the fields of a `JobSummary` from a row with `SUMMARY_COLUMNS`."""
-    values = {column.name: getattr(row, column.name) for column in SUMMARY_COLUMNS}
+    """Return the fields of a `JobSummary` from a row with `SUMMARY`."""
+    values = {column.name: getattr(row, column.name) for column in SUMMARY}
     reason, message = values.pop("failure_reason"), values.pop("failure_message")
     values["state"] = JobState(row.state)
+    values["labels"] = row.labels or {}
     values["failure"] = None if reason is None else Failure(reason, message)
     values["start"] = None if row.start is None else Start(**row.start)
     return values
+
+
+_FULL = (
+    *SUMMARY,
+    *(jobs.c.architecture, jobs.c.plan, jobs.c.kept, jobs.c.findings, jobs.c.columns, jobs.c.held_out),
+    *(jobs.c.source, jobs.c.source_choices),
+)
 
 
 def _job(row: Any, transitions: tuple[Transition, ...], record: EpochRecord | None) -> Job:

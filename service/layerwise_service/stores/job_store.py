@@ -1,9 +1,13 @@
-"""Jobs and their events in the database: submitting, reading, cancelling. For what workers do see leases.py."""
+"""Jobs and their events in the database: submitting and reading.
+
+For what callers do with jobs see job_control.py, for what workers do leases.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,29 +15,29 @@ from sqlalchemy.engine import Connection
 
 from layerwise_service.domain.columns import column_counts
 from layerwise_service.domain.datasets import Dataset, Shape, StoredColumn
-from layerwise_service.domain.jobs import (
-    FOLLOWING,
-    HELD,
-    OPEN,
-    Event,
-    Job,
-    JobState,
-    JobSummary,
-    NewJob,
-    Reason,
-    Start,
-)
+from layerwise_service.domain.job_states import FOLLOWING, OPEN, JobState, Reason
+from layerwise_service.domain.jobs import ALL_JOBS, Event, Job, JobFilter, JobSummary, NewJob, Start
 from layerwise_service.domain.names import new_id
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest, NotFound
 from layerwise_service.process.silence import Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.encoder_store import EncoderStore, keep_encoder
-from layerwise_service.stores.job_rows import SUMMARY_COLUMNS, event_of, read_job, source_columns, summary_of
+from layerwise_service.stores.job_rows import (
+    SUMMARY,
+    event_of,
+    find_job,
+    read_job,
+    select_jobs,
+    source_columns,
+    summary_of,
+)
 from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.postgres import wake_workers
 from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
 from layerwise_service.stores.version_store import check_version
 
+JOBS_PER_PRIORITY = 100
+"""How many jobs that were submitted before it a job overtakes, for each point of its priority."""
 MOST_EVENTS = 250  # in one read: a job may have a hundred thousand, and a record of 64 layers has 10 kB
 
 
@@ -61,13 +65,15 @@ class JobStore:
                         reason="REQUEST_ID_REUSED",
                     )
                 return read_job(connection, known.id)
-            _check_room(connection, max_open)
-            _check_start(connection, new.start)
+            check_room(connection, max_open)
+            check_start(connection, new.start)
             _keep_dataset(connection, dataset)
             job = new_id()
-            row = {name: value for name, value in asdict(new).items() if name != "preprocessing"}
+            row = asdict(new)
+            del row["preprocessing"]
+            row |= row.pop("notes")
             row |= source_columns(new.source)
-            row |= {"id": job, "number": number, "state": JobState.QUEUED}
+            row |= {"id": job, "number": number, "state": JobState.QUEUED, "turn": turn_of(number, new.notes.priority)}
             if (form := new.preprocessing) is not None:
                 row["columns"] = asdict(column_counts(form))
             connection.execute(sa.insert(jobs).values(created=now(), **row))
@@ -84,48 +90,30 @@ class JobStore:
         self._database.check()
         with self._database.read() as connection:
             if request_id is None or _by_request(connection, request_id) is None:
-                _check_room(connection, max_open)
+                check_room(connection, max_open)
 
     def get(self, job: str) -> Job:
-        """Return the job. Raises `JobNotFound`."""
+        """Return a job, which is given as in `find_job`. Raises `JobNotFound`, or `InvalidRequest`."""
         with self._database.read() as connection:
-            return read_job(connection, job)
+            return read_job(connection, find_job(connection, job))
 
     def checkpoints(self, job: str) -> list[str] | None:
         """Return the names of the checkpoints that a job may go on from; None: no job has this id."""
-        query = sa.select(jobs.c.state, jobs.c.checkpoints).where(jobs.c.id == job)
+        query = sa.select(jobs.c.checkpoints).where(jobs.c.id == job)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        return [] if JobState(row.state).ended else [each["name"] for each in row.checkpoints or ()]
+        return None if row is None else [each["name"] for each in row.checkpoints or ()]
 
-    def page(self, *, model: str, state: JobState | None, limit: int, before: str) -> list[JobSummary]:
-        """Return at most `limit` jobs, newest first, of `model` (if not empty), older than job `before` (if not empty).
+    def page(self, wanted: JobFilter = ALL_JOBS, *, limit: int, before: str = "") -> list[JobSummary]:
+        """Return at most `limit` of the jobs that are `wanted`, newest first, older than job `before` (if not empty).
 
         Raises `InvalidRequest` if no job has the id `before`.
         """
-        query = sa.select(*SUMMARY_COLUMNS).order_by(jobs.c.number.desc()).limit(limit)
-        if model:
-            query = query.where(jobs.c.model == model)
-        if state is not None:
-            query = query.where(jobs.c.state == state)
+        query = select_jobs(*SUMMARY).where(*_conditions(wanted)).order_by(jobs.c.number.desc()).limit(limit)
         with self._database.read() as connection:
             if before:
                 query = query.where(jobs.c.number < _number_of(connection, before))
             return [JobSummary(**summary_of(row)) for row in connection.execute(query)]
-
-    def cancel(self, job: str) -> Job:
-        """Cancel a queued job; mark a running one, which then ends as CANCELLED; an ended job stays as it is."""
-        self.get(job)  # a read, so that an id that the database cannot store is refused
-        with self._database.write() as connection:
-            connection.execute(sa.select(jobs.c.id).where(jobs.c.id == job).with_for_update())  # no state in between
-            found = read_job(connection, job)
-            if found.state is JobState.QUEUED:
-                change_state(connection, found, JobState.CANCELLED, Reason.CANCEL_REQUESTED, attempt=found.attempt)
-            elif found.state in HELD:
-                connection.execute(sa.update(jobs).where(jobs.c.id == job).values(cancel_requested=True))
-            return read_job(connection, job)
 
     def events(self, job: str, *, after: int, from_step: int = 0) -> list[Event]:
         """Return at most `MOST_EVENTS` events after number `after`, without records up to step `from_step`."""
@@ -188,12 +176,13 @@ def change_state(
     reason: str,
     *,
     attempt: int,
-    columns: Mapping[str, Any] | None = None,
+    columns: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Move a job, read in this transaction, to the state `after`, add the event, and set `columns`."""
     if after not in FOLLOWING[job.state]:
         raise AssertionError(f"{job.state} cannot be followed by {after}")
-    connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(state=after, **(columns or {})))
+    finished = now() if after.ended else None
+    connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(state=after, finished=finished, **columns))
     add_events(connection, job.id, [{"attempt": attempt, "state": after, "reason": reason}])
 
 
@@ -208,7 +197,29 @@ def add_events(connection: Connection, job: str, rows: Sequence[Mapping[str, Any
         wake_workers(connection)
 
 
-def _check_room(connection: Connection, max_open: int) -> None:
+def turn_of(number: int, priority: int) -> int:
+    """Return the place in the queue of a job: one of a higher priority comes before some that were submitted earlier.
+
+    It does not come before all of them, so that a job of a low priority has its turn, too.
+    """
+    return number - JOBS_PER_PRIORITY * priority
+
+
+def _conditions(wanted: JobFilter) -> Iterator[sa.ColumnElement[bool]]:
+    if wanted.model:
+        yield jobs.c.model == wanted.model
+    if wanted.state is not None:
+        yield jobs.c.state == wanted.state
+    if wanted.created_after is not None:
+        yield jobs.c.created > wanted.created_after
+    if wanted.created_before is not None:
+        yield jobs.c.created < wanted.created_before
+    for name, value in wanted.labels.items():
+        yield jobs.c.labels[name].as_string() == value
+
+
+def check_room(connection: Connection, max_open: int) -> None:
+    """Raise `Exhausted` if `max_open` jobs are waiting or training."""
     waiting = connection.scalar(sa.select(sa.func.count()).where(jobs.c.state.in_(OPEN))) or 0
     if waiting >= max_open:
         raise Exhausted(
@@ -217,8 +228,8 @@ def _check_room(connection: Connection, max_open: int) -> None:
         )
 
 
-def _check_start(connection: Connection, start: Start | None) -> None:
-    """Raise `NotFound` if the version to start from was deleted while the rows arrived."""
+def check_start(connection: Connection, start: Start | None) -> None:
+    """Raise `NotFound` if the version to start from was deleted."""
     if start is not None:
         try:
             check_version(connection, start.model, start.version)

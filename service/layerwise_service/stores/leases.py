@@ -3,7 +3,7 @@
 Every write has the claim's token, the number of the attempt. The token of a worker that was silent for too long is
 outdated, since the job was given to another worker: its writes raise `Fenced`.
 
-A job that is to be cancelled ends as CANCELLED, however its worker ends or releases it, and is never published.
+A job that is CANCELLING ends as CANCELLED, however its worker ends or releases it, and is never published.
 
 The holder of a job raises the job's counter `beats`. A worker that looks for work requeues a job whose counter has not
 changed for `lease_seconds`, by its own monotonic clock. Time in which this worker could not write to the database does
@@ -24,23 +24,26 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise import Finding
-from layerwise.checks import counted
 from layerwise.training.records import EpochRecord
-from layerwise_service.domain.jobs import HELD, Checkpoint, Claim, Failure, JobState, JSONObject, Reason, record_values
+from layerwise_service.domain.job_states import HELD, JobState, Reason, Wish
+from layerwise_service.domain.jobs import Checkpoint, Claim, Failure, JSONObject, record_values
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import ServiceError
 from layerwise_service.process.silence import Clock, Silence, milliseconds_here, this_boot
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_rows import read_job
 from layerwise_service.stores.job_store import change_state
+from layerwise_service.stores.lost_workers import MOST_BACK_OFF, subtract_loss, take_back
 from layerwise_service.stores.progress import (
     add_new_records,
     checkpoints_of,
+    forget_checkpoints,
     forget_progress,
     forget_records,
+    metric_value,
     note_checkpoint,
 )
-from layerwise_service.stores.schema import events, jobs, workers
+from layerwise_service.stores.schema import jobs, workers
 from layerwise_service.stores.version_store import insert_version
 
 
@@ -78,7 +81,7 @@ class Leases:
         self._silence = Silence(most_gap=lease_seconds / 4, clock=clock)
 
     def claim(self, worker: str) -> Claim | None:
-        """Give the oldest waiting job to `worker`; None if there is none.
+        """Give the job whose turn it is to `worker`; None if none waits.
 
         A job also becomes free when this object has seen its holder silent for `lease_seconds`, over several calls.
         """
@@ -93,7 +96,7 @@ class Leases:
             with self._database.write() as connection:
                 if suspected:
                     self._take_back_silent(connection, worker, asked_at)
-                return self._claim_oldest(connection, worker)
+                return self._claim_next(connection, worker)
         except ServiceError:
             self._silence.forget()
             raise
@@ -102,34 +105,30 @@ class Leases:
         """Wait until there may be a job to claim, but not longer than `seconds`."""
         self._database.wait_for_job(seconds)
 
-    def renew(self, claim: Claim, *, progress: float) -> bool:
-        """Renew the lease, and return whether the job is to be cancelled. Raises `Fenced`."""
+    def renew(self, claim: Claim, *, progress: float) -> Wish | None:
+        """Renew the lease, and return what callers want of the job. Raises `Fenced`."""
+        renewed = sa.update(jobs).where(_held(claim)).values(beats=jobs.c.beats + 1, progress=progress)
         with self._database.write() as connection:
-            cancel = connection.scalar(
-                sa.update(jobs)
-                .where(_held(claim))
-                .values(beats=jobs.c.beats + 1, progress=progress)
-                .returning(jobs.c.cancel_requested)
-            )
-        if cancel is None:
+            found = connection.execute(renewed.returning(jobs.c.wish)).one_or_none()
+        if found is None:
             raise Fenced
-        return bool(cancel)
+        return _wish(found.wish)
 
     def add_records(
         self, claim: Claim, records: Sequence[EpochRecord], *, progress: float, findings: Sequence[Finding] = ()
-    ) -> bool:
+    ) -> Wish | None:
         """Store the records of epochs, and the doctor's findings after the last of them.
 
-        Records that are given again, because an answer was lost, are stored once. Returns whether the job is to be
-        cancelled. Raises `Fenced`.
+        Records that are given again, because an answer was lost, are stored once. Returns what callers want of the job.
+        Raises `Fenced`.
         """
         with self._database.write() as connection:
-            cancel = _lock_held_job(connection, claim)
+            wish = _lock_held_job(connection, claim)
             add_new_records(connection, claim, records)
             found = [asdict(finding) for finding in findings]
             columns = {"progress": progress, "findings": found, "beats": jobs.c.beats + 1}
             connection.execute(sa.update(jobs).where(jobs.c.id == claim.job.id).values(columns))
-        return cancel
+        return wish
 
     def keep_checkpoint(self, claim: Claim, checkpoint: Checkpoint) -> tuple[Checkpoint, ...]:
         """Note a checkpoint as the newest, and return those that are kept. Raises `Fenced`."""
@@ -144,7 +143,7 @@ class Leases:
             forget_progress(connection, claim.job.id)
 
     def wait(self, claim: Claim, reason: str) -> None:
-        """Set the job's state to WAITING with the `reason`, unless it waits already. Raises `Fenced`."""
+        """Set the state of a RUNNING job to WAITING with the `reason`. Raises `Fenced`."""
         self._change(claim, JobState.RUNNING, JobState.WAITING, reason)
 
     def resume(self, claim: Claim) -> None:
@@ -157,12 +156,10 @@ class Leases:
         Returns None, and ends the job as CANCELLED, if it is to be cancelled.
         """
         with self._database.write() as connection:
-            if _lock_held_job(connection, claim):
-                self._finish_claim(connection, claim, JobState.CANCELLED, Reason.CANCEL_REQUESTED)
+            if _lock_held_job(connection, claim) is Wish.CANCEL:
+                self._leave(connection, claim, JobState.CANCELLED, Reason.CANCEL_REQUESTED)
                 return None
-            if (
-                new.last_step is not None
-            ):  # a training that was to end after some seconds may have ended earlier this time
+            if new.last_step is not None:  # a training that ends after some seconds may have ended earlier this time
                 forget_records(connection, claim.job.id, after=new.last_step)
             version = insert_version(
                 connection,
@@ -174,37 +171,35 @@ class Leases:
                 labels=new.labels,
                 evaluation=new.evaluation,
             )
-            columns = {"version": version.number, "kept": new.kept and record_values(new.kept), "progress": 1.0}
-            self._finish_claim(connection, claim, JobState.SUCCEEDED, Reason.PUBLISHED, **columns)
+            columns: dict[str, Any] = {"version": version.number, "progress": 1.0}
+            if new.kept is not None:
+                columns |= {"kept": record_values(new.kept), "metric_value": metric_value(new.kept)}
+            self._leave(connection, claim, JobState.SUCCEEDED, Reason.PUBLISHED, **columns)
         return version
 
     def fail(self, claim: Claim, failure: Failure) -> None:
         """End the job with a failure that another attempt would meet again. Raises `Fenced`."""
         columns = {"failure_reason": failure.reason, "failure_message": failure.message}
         with self._database.write() as connection:
-            self._finish_claim(connection, claim, JobState.FAILED, failure.reason, **columns)
+            self._leave(connection, claim, JobState.FAILED, failure.reason, **columns)
 
-    def end_as_cancelled(self, claim: Claim) -> None:
-        """End the job as CANCELLED. Raises `Fenced`."""
+    def release(self, claim: Claim, reason: str = Reason.WORKER_STOPPED) -> None:
+        """Leave the job: it is paused if callers want that, else queued again for the `reason`. Raises `Fenced`."""
         with self._database.write() as connection:
-            self._finish_claim(connection, claim, JobState.CANCELLED, Reason.CANCEL_REQUESTED)
+            self._leave(connection, claim, JobState.QUEUED, reason)
 
-    def release(self, claim: Claim) -> None:
-        """Requeue the job, since this worker stops. Raises `Fenced`."""
+    def forget_checkpoints(self, *, most: int) -> list[str]:
+        """Forget the checkpoints of ended jobs, but the newest one of each of the `most` jobs that ended last.
+
+        Returns the names of those that are forgotten.
+        """
         with self._database.write() as connection:
-            self._finish_claim(connection, claim, JobState.QUEUED, Reason.WORKER_STOPPED)
+            return forget_checkpoints(connection, most=most)
 
     def undo_loss(self, claim: Claim) -> None:
         """Subtract the loss that was counted when the job was given to another worker: this one is alive."""
-        loss = sa.select(events.c.number).where(
-            events.c.job == claim.job.id, events.c.attempt == claim.token, events.c.reason == Reason.WORKER_LOST
-        )
         with self._database.write() as connection:
-            connection.execute(
-                sa.update(jobs)
-                .where(jobs.c.id == claim.job.id, jobs.c.losses > 0, loss.exists())
-                .values(losses=jobs.c.losses - 1)
-            )
+            subtract_loss(connection, claim)
 
     def take_back_from(self, worker: str, *, to_blame: bool = True) -> None:
         """Requeue the job of a worker that has ended, and forget the worker.
@@ -214,7 +209,7 @@ class Leases:
         with self._database.write() as connection:
             theirs = sa.select(jobs).where(jobs.c.worker == worker, jobs.c.state.in_(HELD))
             for held in connection.execute(theirs.with_for_update()).all():
-                self._take_back(connection, held, to_blame=to_blame)
+                take_back(connection, held, to_blame=to_blame, max_losses=self._max_losses)
             connection.execute(sa.delete(workers).where(workers.c.id == worker))
 
     def report_alive(self, worker: str) -> None:
@@ -222,23 +217,23 @@ class Leases:
         with self._database.write() as connection:
             _store_sign_of_life(connection, worker)
 
-    def _claim_oldest(self, connection: Connection, worker: str) -> Claim | None:
-        query = sa.select(jobs.c.id, jobs.c.cancel_requested).where(_claimable()).order_by(jobs.c.number).limit(1)
-        query = query.with_for_update(skip_locked=True)
-        while (found := connection.execute(query).one_or_none()) is not None and found.cancel_requested:
-            job = read_job(connection, found.id)
-            change_state(connection, job, JobState.CANCELLED, Reason.CANCEL_REQUESTED, attempt=job.attempt)
+    def _claim_next(self, connection: Connection, worker: str) -> Claim | None:
+        first = sa.select(jobs.c.id).where(_claimable()).order_by(jobs.c.turn, jobs.c.number).limit(1)
+        found = connection.scalar(first.with_for_update(skip_locked=True))
         if found is None:
             return None
-        job = read_job(connection, found.id)
+        job = read_job(connection, found)
         token = job.attempt + 1
-        held = {"attempt": token, "worker": worker, "beats": jobs.c.beats + 1}
+        held = {"attempt": token, "worker": worker, "beats": jobs.c.beats + 1, "not_before": None}
         checkpoints = checkpoints_of(connection, job.id)
+        if not checkpoints or job.started is None:
+            held["started"] = now()
         reason = Reason.RESUMED if checkpoints else Reason.CLAIMED
         change_state(connection, job, JobState.RUNNING, reason, attempt=token, columns=held)
         if not checkpoints:
             forget_progress(connection, job.id)
-        return Claim(read_job(connection, job.id), token, checkpoints)
+        wish = _wish(connection.scalar(sa.select(jobs.c.wish).where(jobs.c.id == found)))
+        return Claim(read_job(connection, job.id), token, checkpoints, wish)
 
     def _take_back_silent(self, connection: Connection, worker: str, asked_at: float) -> None:
         """Requeue the jobs whose holders have been silent for `lease_seconds`; `worker` is the one that looks."""
@@ -251,7 +246,8 @@ class Leases:
         theirs = sa.select(jobs).where(jobs.c.id.in_(silent), jobs.c.state.in_(HELD))
         for held in connection.execute(theirs.with_for_update(skip_locked=True)).all():
             if (held.attempt, held.beats) == beats[held.id]:
-                self._take_back(connection, held, to_blame=held.worker != worker)  # a worker that looks has not died
+                to_blame = held.worker != worker  # a worker that looks has not died
+                take_back(connection, held, to_blame=to_blame, max_losses=self._max_losses)
 
     def _change(self, claim: Claim, before: JobState, after: JobState, reason: str) -> None:
         with self._database.write() as connection:
@@ -260,27 +256,17 @@ class Leases:
             if job.state is before:
                 change_state(connection, job, after, reason, attempt=claim.token)
 
-    def _finish_claim(self, connection: Connection, claim: Claim, after: JobState, reason: str, **columns: Any) -> None:
-        """Move the job to the state `after`, or to CANCELLED if it is to be cancelled, and free its worker."""
-        if _lock_held_job(connection, claim):
+    def _leave(self, connection: Connection, claim: Claim, after: JobState, reason: str, **columns: Any) -> None:
+        """Move the job to the state `after`, or to the one that callers want, and free its worker."""
+        wish = _lock_held_job(connection, claim)
+        if wish is Wish.CANCEL:
             after, reason, columns = JobState.CANCELLED, Reason.CANCEL_REQUESTED, {}
+        elif wish is Wish.PAUSE and after is JobState.QUEUED:
+            after, reason = JobState.PAUSED, Reason.PAUSE_REQUESTED
+        if after is not JobState.QUEUED:
+            columns["wish"] = None
         job = read_job(connection, claim.job.id)
-        change_state(connection, job, after, reason, attempt=claim.token, columns=_FREE | columns)
-
-    def _take_back(self, connection: Connection, held: Any, *, to_blame: bool = True) -> None:
-        """Requeue a job, given as its row, whose worker was lost, or fail it after too many losses."""
-        job = read_job(connection, held.id)
-        losses = held.losses + to_blame
-        columns: dict[str, Any] = _FREE | {"losses": losses}
-        if held.cancel_requested:
-            after, reason = JobState.CANCELLED, Reason.CANCEL_REQUESTED
-        elif losses >= self._max_losses:
-            after, reason = JobState.FAILED, Reason.ATTEMPTS_EXHAUSTED
-            message = f"its worker was lost in {counted(losses, 'attempt')}, perhaps for lack of memory; see the logs"
-            columns |= {"failure_reason": reason, "failure_message": message}
-        else:
-            after, reason = JobState.QUEUED, Reason.WORKER_LOST if to_blame else Reason.WORKER_STOPPED
-        change_state(connection, job, after, reason, attempt=job.attempt, columns=columns)
+        change_state(connection, job, after, reason, attempt=claim.token, columns={"worker": None, **columns})
 
 
 def _store_sign_of_life(connection: Connection, worker: str) -> None:
@@ -291,11 +277,10 @@ def _store_sign_of_life(connection: Connection, worker: str) -> None:
         connection.execute(sa.insert(workers).values(new))
 
 
-_FREE = {"worker": None}
-
-
 def _claimable() -> sa.ColumnElement[bool]:
-    return jobs.c.state == JobState.QUEUED
+    """Return the condition: a clock that was set back must not keep a job from being claimed for long."""
+    wait = jobs.c.not_before - now()
+    return (jobs.c.state == JobState.QUEUED) & (jobs.c.not_before.is_(None) | ~wait.between(0, MOST_BACK_OFF))
 
 
 def _beats(connection: Connection) -> dict[str, tuple[int, int]]:
@@ -308,12 +293,16 @@ def _held(claim: Claim) -> sa.ColumnElement[bool]:
     return (jobs.c.id == claim.job.id) & (jobs.c.attempt == claim.token) & jobs.c.state.in_(HELD)
 
 
-def _lock_held_job(connection: Connection, claim: Claim) -> bool:
-    """Lock the job's row for this transaction, and return whether the job is to be cancelled.
+def _lock_held_job(connection: Connection, claim: Claim) -> Wish | None:
+    """Lock the job's row for this transaction, and return what callers want of the job.
 
     Raises `Fenced` if the claim does not hold it any more.
     """
-    cancel = connection.scalar(sa.select(jobs.c.cancel_requested).where(_held(claim)).with_for_update())
-    if cancel is None:
+    found = connection.execute(sa.select(jobs.c.wish).where(_held(claim)).with_for_update()).one_or_none()
+    if found is None:
         raise Fenced
-    return bool(cancel)
+    return _wish(found.wish)
+
+
+def _wish(stored: str | None) -> Wish | None:
+    return None if stored is None else Wish(stored)

@@ -17,6 +17,7 @@ log = structlog.get_logger()
 
 _CHANNEL = "layerwise_jobs"
 _CONNECTIONS, _MORE_CONNECTIONS = 5, 15  # of a process: kept, and made when many threads ask at once
+_PAUSE_SECONDS = 0.5  # after a lost connection, at most
 _IDLE_SECONDS = 60  # after which the server ends a transaction whose process does not go on, so that it locks nothing
 
 
@@ -67,7 +68,7 @@ class Listener:
         except psycopg.Error as error:
             log.warning("workers_not_woken", error=type(error).__name__)  # they look again after `seconds`
             self.close()
-            time.sleep(max(0.0, end - time.monotonic()))
+            time.sleep(min(_PAUSE_SECONDS, max(0.0, end - time.monotonic())))
 
     def close(self) -> None:
         if self._listening is not None:

@@ -41,10 +41,10 @@ jobs = sa.Table(
     "jobs",
     metadata,
     sa.Column("id", sa.String(26), primary_key=True),
-    # The order in which jobs are listed and claimed: `registry.newest_job` at submission.
+    # The order in which jobs are listed: `registry.newest_job` at submission.
     sa.Column("number", sa.BigInteger, nullable=False, server_default="0", index=True, unique=True),
     sa.Column("model", sa.String(63), nullable=False, index=True),
-    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("state", sa.String(16), nullable=False),
     sa.Column("architecture", sa.JSON, nullable=False),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("dataset", sa.String(64), sa.ForeignKey("datasets.sha256"), nullable=False),
@@ -60,13 +60,22 @@ jobs = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("request_id", sa.String(128), unique=True),
     sa.Column("fingerprint", sa.String(64), nullable=False),
+    # What callers say of it.
+    sa.Column("labels", sa.JSON(none_as_null=True)),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    # Queued jobs are claimed in the order of `turn`, which follows from their number and priority, but not earlier than
+    # `not_before`.
+    sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("turn", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("not_before", sa.Float),
+    # A `Wish` that its worker has not fulfilled yet.
+    sa.Column("wish", sa.String(16)),
     # The lease. `attempt` counts the claims and is the fencing token; `losses` counts the claims whose worker died;
     # the worker raises `beats` while it holds the job.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("losses", sa.Integer, nullable=False, server_default="0"),
     sa.Column("worker", sa.String(64)),
     sa.Column("beats", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
     # The newest checkpoints of its training, newest first.
     sa.Column("checkpoints", sa.JSON(none_as_null=True)),
     # The outcome.
@@ -77,8 +86,19 @@ jobs = sa.Table(
     sa.Column("kept", sa.JSON(none_as_null=True)),
     sa.Column("failure_reason", sa.String(64)),
     sa.Column("failure_message", sa.Text),
+    sa.Column("metric_value", sa.Float),
+    sa.Column("started", sa.Float),
+    sa.Column("finished", sa.Float),
     # Number of the newest event, by which watchers see whether there are new ones.
     sa.Column("last_event", sa.Integer, nullable=False, server_default="0"),
+    sa.Index("ix_jobs_state_turn", "state", "turn"),
+    # Of ended jobs: those whose training can go on.
+    sa.Index(
+        "ix_jobs_resumable",
+        "finished",
+        sqlite_where=sa.text("checkpoints IS NOT NULL AND finished IS NOT NULL"),
+        postgresql_where=sa.text("checkpoints IS NOT NULL AND finished IS NOT NULL"),
+    ),
 )
 
 # The fitted encoder of a job on a table, or of an imported version: its options, its columns, and their categories in
@@ -140,8 +160,8 @@ versions = sa.Table(
     metadata,
     sa.Column("model", sa.String(63), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
-    # Null for a version that was imported.
-    sa.Column("job", sa.String(26), sa.ForeignKey("jobs.id")),
+    # The job that made it, which may have been deleted since. Null for a version that was imported.
+    sa.Column("job", sa.String(26)),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),

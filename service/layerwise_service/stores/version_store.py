@@ -21,7 +21,7 @@ from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.deleted_versions import check_unused, deleted_numbers, keep_number
 from layerwise_service.stores.encoder_store import delete_encoder, keep_encoder
 from layerwise_service.stores.pending import Artifact, release_artifact, use_artifact
-from layerwise_service.stores.schema import aliases, registry, unloaded_models, versions
+from layerwise_service.stores.schema import aliases, jobs, registry, unloaded_models, versions
 
 _FEW = 5  # names that an error lists
 
@@ -156,7 +156,12 @@ class VersionStore:
             this = (versions.c.model == model) & (versions.c.number == number)
             encoder = connection.scalar(sa.select(versions.c.encoder).where(this))
             connection.execute(sa.delete(versions).where(this))
-            if encoder is not None and found.job is None:  # a job keeps its encoder
+            owned = (
+                sa.select(jobs.c.id)
+                .where(jobs.c.id == encoder)
+                .union(sa.select(versions.c.encoder).where(versions.c.encoder == encoder))
+            )
+            if encoder is not None and connection.scalar(owned) is None:  # no job and no other version has it
                 delete_encoder(connection, encoder)
             keep_number(connection, model, number)
             release_artifact(connection, Artifact.MODEL, found.sha256)

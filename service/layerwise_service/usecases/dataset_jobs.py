@@ -190,6 +190,7 @@ def _submission(
         encoder=encoder,
         source=source,
         held_out=held_out,
+        notes=request.notes,
     )
 
 

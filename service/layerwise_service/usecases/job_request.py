@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from layerwise.checks import shown
+from layerwise_service.domain.job_notes import NO_NOTES, Notes
 from layerwise_service.domain.jobs import JSONObject, Task
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset
 from layerwise_service.domain.tables import listed
@@ -34,6 +35,7 @@ class DatasetJob:
     start_from: tuple[str, str] | None = None
     validation_dataset: str = ""
     validation_column: str = ""
+    notes: Notes = NO_NOTES
 
 
 def left_out(request: DatasetJob, dataset: TableDataset, known: Collection[str]) -> list[str]:

@@ -17,6 +17,7 @@ from layerwise_service.domain.names import LATEST
 from layerwise_service.domain.pages import Page, page_limit, page_start
 from layerwise_service.errors import Conflict, ServiceError
 from layerwise_service.process.loops import Loop
+from layerwise_service.stores.job_rows import JobNotFound
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.version_store import ModelNotFound, ModelUnloaded, VersionNotFound, VersionStore
 from layerwise_service.usecases.preloading import Preloading
@@ -86,9 +87,15 @@ class Registry:
         return self._jobs.encoders.categories(self._encoder_of(source), column, limit=limit, start=start)
 
     def source(self, model: str, version: int) -> TableSource | None:
-        """Return how the rows of a version were made of a dataset; None if `Train` sent them, or it was imported."""
+        """Return how the rows of a version were made of a dataset.
+
+        None if `Train` sent them, if it was imported, or if its job was deleted.
+        """
         job = self._versions.job_of(model, str(version))
-        return None if job is None else self._jobs.get(job).source
+        try:
+            return None if job is None else self._jobs.get(job).source
+        except JobNotFound:
+            return None
 
     def _encoder_of(self, source: ColumnSource) -> str:
         """Return the id of the encoder, "" if there is none."""

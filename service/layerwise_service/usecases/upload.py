@@ -14,6 +14,7 @@ from layerwise import Format, Loss, TableEncoder, metric_name
 from layerwise.checks import counted
 from layerwise.errors import Place
 from layerwise_service.domain.datasets import Batch, Dataset, Label, Table
+from layerwise_service.domain.job_notes import NO_NOTES, Notes
 from layerwise_service.domain.jobs import Job, JSONObject, NewJob, Start, TableSource
 from layerwise_service.domain.models import Version
 from layerwise_service.domain.names import check_name
@@ -67,6 +68,7 @@ class Submission:
     encoder: JSONObject | None = None  # of a table; None: inferred from the values
     source: TableSource | None = None  # of a job on a dataset
     held_out: int = 0  # how many rows, the last ones, are held out, instead of the plan's fraction
+    notes: Notes = NO_NOTES
 
 
 class Upload:
@@ -87,6 +89,7 @@ class Upload:
         if submission.rows < 1:
             detail = f"expected the number of rows that will be sent, at least 1, got {submission.rows}"
             raise InvalidRequest(detail, pointer="rows", reason="ROWS_MISSING")
+        submission.notes.check()
         # what can be checked now is checked before a gigabyte is sent
         jobs.check_room(max_open=settings.max_queued_jobs, request_id=submission.request_id)
         artifacts.check()
@@ -178,6 +181,7 @@ class Upload:
             preprocessing=None if encoder is None else encoder.to_json(),
             source=sent.source,
             held_out=sent.held_out,
+            notes=sent.notes,
         )
         check_manifest(job, shape.labels)
         self._artifacts.keep(self._writer, dataset)

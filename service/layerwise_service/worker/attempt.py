@@ -21,7 +21,8 @@ from layerwise import (
 )
 from layerwise.training.state import TrainingState
 from layerwise_service.domain.datasets import Shape
-from layerwise_service.domain.jobs import Claim, JSONObject, Reason
+from layerwise_service.domain.job_states import Reason
+from layerwise_service.domain.jobs import Claim, JSONObject
 from layerwise_service.domain.models import Version
 from layerwise_service.errors import ServiceError
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -55,6 +56,7 @@ class Attempt:
         heartbeat: Heartbeat,
         threads: int,
         checkpoint_seconds: float,
+        resumable_jobs: int,
     ) -> None:
         self._claim = claim
         self._leases = leases
@@ -64,7 +66,9 @@ class Attempt:
         self._retrier = Retrier(claim, leases)
         self._threads = threads
         self._checkpoints = Checkpoints(claim, leases, artifacts.checkpoints, seconds=checkpoint_seconds)
-        self._reports = Reports(claim, leases, self._retrier)
+        self._reports = Reports(claim, leases, self._retrier, learn=heartbeat.learn)
+        self._resumable_jobs = resumable_jobs
+        self._finishing = False
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
 
     def run(self) -> None:
@@ -112,10 +116,12 @@ class Attempt:
         try:
             self._follow(training)
         except Interrupted as left:
-            if left.instruction is Instruction.RELEASE:
+            if left.instruction is not Instruction.DROP:
                 self._checkpoint(training, self._checkpoints.finish)
             raise
         self._until(self._reports.store)
+        if self._resumable_jobs and not self._finishing:
+            self._checkpoints.begin(training.state, self._reports.told)
         model.lineage, model.average_row = self._lineage(), average_row(trained.inputs)
         evaluation = evaluation_of(
             model,
@@ -125,17 +131,31 @@ class Attempt:
             epochs=self._reports.newest.epoch,
             check=self._check_instruction,
         )
-        self._publish(model, evaluation)
+        self._publish(model, evaluation, stopped=training.state.stopped)
 
     def _follow(self, training: Training) -> None:
         """Train to the end, keep the records, and store a checkpoint every so often."""
+        self._end_early(training)
         for record in training:
             self._reports.progress = record.progress
             if record.epoch_end:
                 self._reports.keep(record, self._until)
             self._check_instruction()
-            if self._checkpoints.due:
+            if self._finishing or record.stopped is not None:
+                continue
+            self._end_early(training)
+            if self._checkpoints.due and not self._finishing:
                 self._checkpoint(training, self._checkpoints.begin)
+
+    def _end_early(self, training: Training) -> None:
+        """Let the training end if callers want that: after its first epoch at the earliest, so that there are figures.
+
+        Its state is stored first, so that it can go on from there later.
+        """
+        if self._heartbeat.finish and self._reports.any:
+            self._finishing = True
+            self._checkpoint(training, self._checkpoints.finish)
+            training.stop()
 
     def _checkpoint(self, training: Training, store: Callable[[TrainingState, Told], None]) -> None:
         """Store the records so far, and then the state by `store`; if the records cannot be stored, neither."""
@@ -158,10 +178,11 @@ class Attempt:
             self._until(lambda: self._leases.start_over(self._claim))
         return None
 
-    def _publish(self, model: MLP, evaluation: JSONObject | None) -> None:
+    def _publish(self, model: MLP, evaluation: JSONObject | None, *, stopped: str | None) -> None:
+        self._checkpoints.wait()
         sha256, size = self._until(lambda: self._artifacts.keep_model(model))
         metrics, parameters = dict(model.metrics), model.architecture.parameters
-        kept, last = self._reports.kept_record(metrics), self._reports.newest.step
+        kept, last = self._reports.kept_record(metrics, stopped=stopped), self._reports.newest.step
         new = NewVersion(sha256, size, metrics, parameters, model.labels, evaluation, kept, last)
 
         def publish() -> Version | None:
@@ -210,16 +231,13 @@ class Attempt:
         return lineage if job.start is None else {**lineage, "parent": job.start.sha256}
 
     def _end_checkpoints(self) -> None:
-        """Wait for a checkpoint that is being written, and remove all of them if the job has ended."""
+        """Wait for a checkpoint that is being written, and remove those that no job goes on from any more."""
         self._checkpoints.wait()
-        if self._checkpoints.written:
-            with suppress(ServiceError):  # else a sweep removes them
-                if self._jobs.get(self._claim.job.id).state.ended:
-                    self._checkpoints.remove()
+        with suppress(ServiceError):  # else a later job's worker does it
+            self._artifacts.checkpoints.remove(self._leases.forget_checkpoints(most=self._resumable_jobs))
 
     def _instruction(self) -> Instruction:
-        told = self._heartbeat.instruction(progress=self._reports.progress)
-        return Instruction.CANCEL if self._reports.cancel and told is not Instruction.DROP else told
+        return self._heartbeat.instruction(progress=self._reports.progress)
 
     def _check_instruction(self) -> None:
         """Raise `Interrupted` if the job is to be left now."""
@@ -232,8 +250,8 @@ class Attempt:
     def _leave(self, instruction: Instruction) -> None:
         """Leave the job as instructed."""
         match instruction:
-            case Instruction.CANCEL:
-                self._end(lambda: self._leases.end_as_cancelled(self._claim))
+            case Instruction.CANCEL | Instruction.PAUSE:
+                self._end(lambda: self._leases.release(self._claim, Reason.RESUME_REQUESTED))
             case Instruction.RELEASE:
                 try:
                     self._leases.release(self._claim)

@@ -61,11 +61,6 @@ class Checkpoints:
         self._log = log.bind(job=claim.job.id, attempt=claim.token)
 
     @property
-    def written(self) -> bool:
-        """Whether there may be files of this job."""
-        return self._writing is not None or bool(self._kept)
-
-    @property
     def due(self) -> bool:
         """Whether it is time for a checkpoint."""
         return self._clock() >= self._due_at and not self._is_writing
@@ -88,10 +83,6 @@ class Checkpoints:
         if self._writing is not None:
             self._writing.join()
 
-    def remove(self) -> None:
-        """Remove the files, since the job has ended."""
-        self._store.remove(self._claim)
-
     def usable(self, until: Callable[[Callable[[], Arrays]], Arrays]) -> Iterator[tuple[TrainingState, Told]]:
         """Yield the states that attempts before have stored and that can be read, the newest first.
 
@@ -112,7 +103,7 @@ class Checkpoints:
     def _write(self, step: int, arrays: Arrays, begin: float) -> None:
         try:
             self._kept = self._leases.keep_checkpoint(self._claim, self._store.write(self._claim, step, arrays))
-            self._store.remove(self._claim, keep=[each.name for each in self._kept])
+            self._store.remove_earlier(self._claim, keep=[each.name for each in self._kept])
             self._log.info("checkpoint_stored", step=step, seconds=round(self._clock() - begin, 3))
         except Fenced:
             pass  # the heartbeat finds it, too

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from enum import Enum
 
+from layerwise_service.domain.job_states import Wish
 from layerwise_service.domain.jobs import Claim
 from layerwise_service.process.loops import Loop
 from layerwise_service.stores.leases import Fenced, Leases
@@ -18,19 +19,24 @@ class Instruction(Enum):
 
     CONTINUE = "continue"
     CANCEL = "cancel"
+    PAUSE = "pause"
     DROP = "drop"  # another worker has the job now
     RELEASE = "release"  # this worker has to stop
 
 
+_INSTRUCTIONS = {Wish.CANCEL: Instruction.CANCEL, Wish.PAUSE: Instruction.PAUSE}
+
+
 class Heartbeat:
-    """Heartbeat of `worker` until `close`. While a claim is held, it renews the lease and learns of cancellation."""
+    """Heartbeat of `worker` until `close`. While a claim is held, it renews the lease and learns what callers want."""
 
     def __init__(self, leases: Leases, worker: str) -> None:
         self._leases = leases
         self._worker = worker
         self._claim: Claim | None = None
         self._progress = 0.0
-        self._instruction = Instruction.CONTINUE
+        self._wish: Wish | None = None
+        self._fenced = False
         self.stopping = False  # a plain flag, since a signal handler sets it: an Event's lock may be held at that time
         self._beats = 0
         self._lock = threading.Lock()
@@ -41,7 +47,7 @@ class Heartbeat:
     def hold(self, claim: Claim) -> None:
         """Renew the lease of `claim` from now on."""
         with self._lock:
-            self._claim, self._progress, self._instruction = claim, 0.0, Instruction.CONTINUE
+            self._claim, self._progress, self._wish, self._fenced = claim, 0.0, claim.wish, False
 
     def drop_claim(self) -> None:
         """Renew no lease any more."""
@@ -51,9 +57,19 @@ class Heartbeat:
     def instruction(self, *, progress: float) -> Instruction:
         """Return what to do now. `progress`, from 0 to 1, is stored with the next beat."""
         self._progress = progress
-        if self._instruction is Instruction.CONTINUE and self.stopping:
-            return Instruction.RELEASE
-        return self._instruction
+        if self._fenced:
+            return Instruction.DROP
+        told = _INSTRUCTIONS.get(self._wish, Instruction.CONTINUE) if self._wish else Instruction.CONTINUE
+        return Instruction.RELEASE if self.stopping and told is Instruction.CONTINUE else told
+
+    @property
+    def finish(self) -> bool:
+        """Whether the training of the job shall end where it is."""
+        return self._wish is Wish.FINISH
+
+    def learn(self, wish: Wish | None) -> None:
+        """Take the newest wish, which a write of the worker has found."""
+        self._wish = wish
 
     def close(self) -> None:
         self._loop.stop()
@@ -66,10 +82,9 @@ class Heartbeat:
         self._beats += 1  # not counted if a write failed: the next beat tries again
 
     def _keep_lease(self) -> None:
-        if self._claim is None or self._instruction is Instruction.DROP:
+        if self._claim is None or self._fenced:
             return
         try:
-            if self._leases.renew(self._claim, progress=self._progress):
-                self._instruction = Instruction.CANCEL
+            self._wish = self._leases.renew(self._claim, progress=self._progress)
         except Fenced:
-            self._instruction = Instruction.DROP
+            self._fenced = True

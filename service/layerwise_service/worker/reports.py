@@ -10,6 +10,7 @@ import structlog
 
 from layerwise import Finding, Record
 from layerwise.training.records import EpochRecord
+from layerwise_service.domain.job_states import Wish
 from layerwise_service.domain.jobs import Claim
 from layerwise_service.errors import NoSpace, Unavailable
 from layerwise_service.stores.leases import Leases
@@ -26,8 +27,10 @@ _MOST_UNSTORED = 10_000  # records kept in memory meanwhile; then training waits
 class Reports:
     """The records of an attempt that are not stored yet, and what has been told so far."""
 
-    def __init__(self, claim: Claim, leases: Leases, retrier: Retrier) -> None:
+    def __init__(self, claim: Claim, leases: Leases, retrier: Retrier, *, learn: Callable[[Wish | None], None]) -> None:
+        """`learn` is told what callers want of the job, as each write finds it."""
         self._claim = claim
+        self._learn = learn
         self._leases = leases
         self._retrier = retrier
         self._unstored: list[EpochRecord] = []
@@ -39,8 +42,11 @@ class Reports:
         self._log = log.bind(job=claim.job.id, attempt=claim.token)
         self.progress = 0.0
         """The part of the training that is done, from 0 to 1."""
-        self.cancel = False
-        """Whether the last write has found that the job is to be cancelled."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a record."""
+        return self._newest is not None
 
     @property
     def newest(self) -> EpochRecord:
@@ -89,13 +95,14 @@ class Reports:
     def store(self) -> None:
         """Store the records. Raises `ServiceError`, `Fenced`."""
         if self._unstored:
-            self.cancel = self._leases.add_records(
+            wish = self._leases.add_records(
                 self._claim, self._unstored, progress=self.progress, findings=self._findings
             )
+            self._learn(wish)
         self._unstored = []
         self._stored_at = time.monotonic()
 
-    def kept_record(self, metrics: Mapping[str, float]) -> EpochRecord:
+    def kept_record(self, metrics: Mapping[str, float], *, stopped: str | None) -> EpochRecord:
         """Return the record of the epoch whose weights were kept, with the `metrics` of these weights."""
         assert self._kept is not None  # the first epoch is always kept, until a better one
         name = self._claim.job.metric
@@ -106,5 +113,5 @@ class Reports:
             validation_loss=metrics.get("validation_loss", self._kept.validation_loss),
             validation_metric=metrics.get(f"validation_{name}", self._kept.validation_metric),
             seconds_left=0.0,
-            stopped=self.newest.stopped,
+            stopped=stopped,
         )

@@ -33,6 +33,7 @@ class Worker:
         artifacts: ArtifactStore,
         threads: int,
         checkpoint_seconds: float,
+        resumable_jobs: int,
         close: Callable[[], None],
     ) -> None:
         self._id = worker
@@ -41,6 +42,7 @@ class Worker:
         self._artifacts = artifacts
         self._threads = threads
         self._checkpoint_seconds = checkpoint_seconds
+        self._resumable_jobs = resumable_jobs
         self._close = close
         self._heartbeat = Heartbeat(leases, worker)
 
@@ -68,6 +70,7 @@ class Worker:
                 heartbeat=self._heartbeat,
                 threads=self._threads,
                 checkpoint_seconds=self._checkpoint_seconds,
+                resumable_jobs=self._resumable_jobs,
             ).run()
         self._heartbeat.close()
         with suppress(ServiceError):  # if it fails, this worker is counted until it has been silent for long enough

@@ -15,10 +15,11 @@ import pytest
 
 from helpers.rpc_requests import running_rpc
 from helpers.service_values import RECORD
+from helpers.worked_jobs import end_as_cancelled
 from layerwise_proto.v1 import training_pb2
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.domain.datasets import Dataset
-from layerwise_service.domain.jobs import Claim, Event, NewJob
+from layerwise_service.domain.jobs import Claim, Event, Failure, NewJob
 from layerwise_service.rpc.job_feed import JobFeed
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.training import TrainingJobs
@@ -29,7 +30,7 @@ class Counted(TrainingJobs):
     """Counts the reads."""
 
     def __init__(self, stores: Stores, settings: Settings) -> None:
-        super().__init__(stores.jobs, stores.versions, stores.artifacts, settings)
+        super().__init__(stores.jobs, stores.job_control, stores.versions, stores.artifacts, settings)
         self.reads: Counter[str] = Counter()
 
     def events(self, job: str, *, after: int, from_step: int) -> list[Event]:
@@ -99,7 +100,7 @@ def test_a_watcher_that_is_ahead_of_the_attempt_waits_without_reading(
 
             assert quiet <= 2  # the news of the three records may come after they were read
             assert steps == [101]
-            stores.leases.end_as_cancelled(claim)
+            end_as_cancelled(stores, claim)
             await watching
 
     asyncio.run(watch())
@@ -113,7 +114,7 @@ def test_a_hundred_watchers_read_as_often_as_one(training: Counted, stores: Stor
             for step in (1, 2, 3):
                 stores.leases.add_records(claim, [replace(RECORD, step=step)], progress=0.1)
                 await until(partial(all_are_at, step, found))
-            stores.leases.end_as_cancelled(claim)
+            end_as_cancelled(stores, claim)
             await asyncio.gather(*watching)
 
             assert found == [[1, 2, 3]] * 100
@@ -149,7 +150,7 @@ def test_a_watcher_is_not_given_what_another_read_before_the_newest_event(
                 await anext(slow)
             quick = asyncio.create_task(steps_of(feed, claim.job.id, 0, []))
             await until(training.held.is_set)
-            stores.leases.end_as_cancelled(claim)
+            stores.leases.fail(claim, Failure("DIVERGED", "x"))
             polls = training.reads["polls"]
             await until(lambda: training.reads["polls"] > polls + 1)
 
@@ -175,7 +176,7 @@ def test_a_watcher_that_does_not_read_holds_nobody_up(training: Counted, stores:
             watching = asyncio.create_task(steps_of(feed, claim.job.id, 0, steps))
             stores.leases.add_records(claim, [replace(RECORD, step=step) for step in range(1, 2001)], progress=0.1)
             await until(lambda: len(steps) == 2000)
-            stores.leases.end_as_cancelled(claim)
+            end_as_cancelled(stores, claim)
             await watching
 
             assert [event.record.step async for event, _ in slow if event.record is not None] == list(range(1, 2001))
@@ -191,7 +192,7 @@ def test_more_watchers_than_one_connection_used_to_take_are_all_told_the_end(
         request = training_pb2.WatchJobRequest(job_id=claim.job.id)
         streams: list[Iterator[training_pb2.TrainEvent]] = [watch(request, timeout=60) for _ in range(400)]
         accepted = [next(stream).WhichOneof("event") for stream in streams]
-        stores.leases.end_as_cancelled(claim)
+        end_as_cancelled(stores, claim)
         last = [list(stream)[-1].transition.state for stream in streams]
 
     assert accepted == ["accepted"] * 400

@@ -18,12 +18,13 @@ from layerwise_proto.v1.models_pb2_grpc import ModelServiceStub
 from layerwise_proto.v1.training_pb2_grpc import TrainingServiceStub
 from layerwise_service.domain.columns import column_counts
 from layerwise_service.domain.datasets import Dataset
-from layerwise_service.domain.jobs import Failure, JobState, JobSummary, NewJob, Start
+from layerwise_service.domain.job_states import JobState
+from layerwise_service.domain.jobs import Failure, JobSummary, NewJob, Start
 from layerwise_service.domain.models import MOST_ALIASES, Version
 from layerwise_service.domain.pages import MOST, PAGE_BYTES, fitting, page_start
 from layerwise_service.domain.specs import check_manifest
 from layerwise_service.errors import InvalidRequest, TooLarge
-from layerwise_service.rpc.converters import write_job_summary
+from layerwise_service.rpc.job_converters import write_job_summary
 from layerwise_service.settings import Settings
 from layerwise_service.stores.encoder_store import EncoderStore
 from layerwise_service.stores.job_store import JobStore
@@ -206,7 +207,7 @@ def test_a_list_of_jobs_is_one_query_that_reads_nothing_large(stores: Stores, su
         statements.append(statement)
 
     sa.event.listen(stores.database.engine, "before_cursor_execute", note)
-    page = stores.jobs.page(model="", state=None, limit=1000, before="")
+    page = stores.jobs.page(limit=1000)
     sa.event.remove(stores.database.engine, "before_cursor_execute", note)
 
     queries = [statement for statement in statements if "SELECT" in statement]

@@ -331,7 +331,7 @@ def test_a_caller_that_vanishes_in_the_upload_leaves_nothing(
     gone.set()
 
     wait_until(lambda: not any(incoming.iterdir()))
-    assert stores.jobs.page(model="", state=None, limit=1, before="") == []
+    assert stores.jobs.page(limit=1) == []
 
 
 def test_callers_that_vanish_at_any_moment_leave_nothing_or_a_whole_job(
@@ -345,7 +345,7 @@ def test_callers_that_vanish_at_any_moment_leave_nothing_or_a_whole_job(
         stream.cancel()
 
     wait_until(lambda: not any((artifacts / "incoming").iterdir()))
-    jobs = stores.jobs.page(model="", state=None, limit=100, before="")
+    jobs = stores.jobs.page(limit=100)
     for job in jobs:
         stores.artifacts.open_dataset(job.dataset, stores.jobs.dataset_shape(job.dataset))
     for folder in (artifacts / "datasets").iterdir():
@@ -515,7 +515,7 @@ def test_health_says_when_a_background_loop_hangs(settings: Settings, stores: St
     predictor = VersionPredictor(resolver, LoadedModels(stores.artifacts, max_bytes=1), max_rows=1, max_values=1)
 
     def build(settings: Settings) -> RpcServer:
-        training = TrainingJobs(stores.jobs, stores.versions, stores.artifacts, settings)
+        training = TrainingJobs(stores.jobs, stores.job_control, stores.versions, stores.artifacts, settings)
         registry = Registry(stores.versions, stores.jobs)
         datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
         file_predictor = FilePredictor(predictor, registry, datasets, stores.artifacts)

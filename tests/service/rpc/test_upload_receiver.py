@@ -59,7 +59,7 @@ def test_a_sender_that_falls_silent_is_told_and_nothing_is_kept(settings: Settin
         assert (code, reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "UPLOAD_IDLE")
         assert "nothing was sent for 0.3 s" in message
         wait_until(lambda: incoming(settings) == [])
-        assert stores.jobs.page(model="", state=None, limit=1, before="") == []
+        assert stores.jobs.page(limit=1) == []
         sender.close()
 
 
@@ -181,4 +181,4 @@ def test_a_sender_killed_in_mid_upload_leaves_no_job(settings: Settings, stores:
                 sender.send_signal(signal.SIGKILL)
             wait_until(lambda: incoming(settings) == [])
 
-    assert stores.jobs.page(model="", state=None, limit=1, before="") == []
+    assert stores.jobs.page(limit=1) == []

@@ -131,7 +131,7 @@ def test_a_job_on_a_dataset_that_was_swept_before_it_was_queued_is_refused(store
         stores.jobs.submit(new_job(dataset), dataset, max_open=10)
 
     assert caught.value.reason == "ARTIFACT_EXPIRED"
-    assert stores.jobs.page(model="", state=None, limit=10, before="") == []
+    assert stores.jobs.page(limit=10) == []
 
 
 def test_nothing_is_swept_in_a_folder_that_was_exchanged_while_the_service_runs(

@@ -85,7 +85,7 @@ def test_a_version_that_an_open_job_starts_from_is_not_deleted(
     with pytest.raises(Conflict, match=f"the job {job.id} has not ended and starts from xor/1"):
         stores.versions.delete("xor", 1)
     stores.versions.delete("xor", other.number)
-    stores.jobs.cancel(job.id)
+    stores.job_control.cancel(job.id)
     stores.versions.delete("xor", 1)
 
 

@@ -11,8 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from helpers.service_values import RECORD, VERSION
+from helpers.worked_jobs import forget_back_off
 from layerwise_service.domain.datasets import Dataset
-from layerwise_service.domain.jobs import Failure, Job, JobState, NewJob
+from layerwise_service.domain.job_states import JobState, Wish
+from layerwise_service.domain.jobs import Failure, Job, JobFilter, NewJob
 from layerwise_service.domain.names import new_id
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest
 from layerwise_service.stores.job_rows import JobNotFound
@@ -80,7 +82,7 @@ def test_fifty_submissions_at_once_under_one_request_id_are_one_job(stores: Stor
 
     assert len(found) == 50
     assert len(set(found)) == 1
-    assert len(stores.jobs.page(model="", state=None, limit=100, before="")) == 1
+    assert len(stores.jobs.page(limit=100)) == 1
 
 
 def test_one_job_too_many_is_refused(
@@ -100,12 +102,12 @@ def test_an_unknown_job_is_named(stores: Stores) -> None:
 def test_jobs_come_newest_first_in_pages(stores: Stores, submit: Callable[..., Job]) -> None:
     ids = [submit(model=model).id for model in ("a", "b", "a")]
 
-    first = stores.jobs.page(model="", state=None, limit=2, before="")
-    rest = stores.jobs.page(model="", state=None, limit=2, before=first[-1].id)
+    first = stores.jobs.page(limit=2)
+    rest = stores.jobs.page(limit=2, before=first[-1].id)
 
     assert [job.id for job in [*first, *rest]] == ids[::-1]
-    assert [job.id for job in stores.jobs.page(model="a", state=None, limit=9, before="")] == [ids[2], ids[0]]
-    assert stores.jobs.page(model="", state=JobState.RUNNING, limit=9, before="") == []
+    assert [job.id for job in stores.jobs.page(JobFilter(model="a"), limit=9)] == [ids[2], ids[0]]
+    assert stores.jobs.page(JobFilter(state=JobState.RUNNING), limit=9) == []
 
 
 def test_jobs_are_listed_and_claimed_in_the_order_of_their_submission_whatever_the_clock_says(
@@ -118,8 +120,8 @@ def test_jobs_are_listed_and_claimed_in_the_order_of_their_submission_whatever_t
         ids.append(submit().id)
     assert ids != sorted(ids)
 
-    first = stores.jobs.page(model="", state=None, limit=3, before="")
-    rest = stores.jobs.page(model="", state=None, limit=3, before=first[-1].id)
+    first = stores.jobs.page(limit=3)
+    rest = stores.jobs.page(limit=3, before=first[-1].id)
 
     assert [job.id for job in [*first, *rest]] == ids[::-1]
     assert [claim.job.id for claim in (stores.leases.claim("w") for _ in ids) if claim] == ids
@@ -127,7 +129,7 @@ def test_jobs_are_listed_and_claimed_in_the_order_of_their_submission_whatever_t
 
 def test_a_page_token_that_no_page_gave_is_refused(stores: Stores) -> None:
     with pytest.raises(InvalidRequest, match="page_token: expected the next_page_token of the page before, got 'x'"):
-        stores.jobs.page(model="", state=None, limit=1, before="x")
+        stores.jobs.page(limit=1, before="x")
 
 
 def test_an_id_has_26_characters_and_comes_once() -> None:
@@ -188,17 +190,36 @@ def test_a_worker_known_to_be_dead_gives_its_job_back_at_once(stores: Stores, su
     assert again.token == 2
 
 
+def test_16_a_job_that_loses_its_worker_again_waits_while_others_come_first(
+    stores: Stores, submit: Callable[..., Job]
+) -> None:
+    poison, other = submit(), submit()
+    for _ in range(2):
+        claim = stores.leases.claim("w")
+        assert claim is not None
+        assert claim.job.id == poison.id
+        stores.leases.take_back_from("w")
+
+    claims = [stores.leases.claim("w") for _ in range(2)]
+
+    assert [claim and claim.job.id for claim in claims] == [other.id, None]
+    with stores.database.write() as connection:  # the clock was set back by a day
+        connection.execute(sa.update(jobs).values(not_before=jobs.c.not_before + 86_400))
+    assert stores.leases.claim("w") is not None
+
+
 def test_a_job_that_loses_its_worker_too_often_fails(stores: Stores, submit: Callable[..., Job]) -> None:
     job = submit()
 
     for number in range(3):
+        forget_back_off(stores)
         assert stores.leases.claim(f"w{number}") is not None
         stores.leases.take_back_from(f"w{number}")
 
     found = stores.jobs.get(job.id)
     assert found.state == "FAILED"
     assert found.failure is not None
-    assert found.failure.reason == "ATTEMPTS_EXHAUSTED"
+    assert found.failure.reason == "WORKER_LOST"
     assert stores.leases.claim("w") is None
 
 
@@ -267,18 +288,18 @@ def test_cancelling_is_idempotent_in_every_state(stores: Stores, submit: Callabl
     stores.leases.release(claims[queued])
     stores.leases.publish(claims[done], VERSION)
 
-    states = {job: [stores.jobs.cancel(job).state for _ in range(2)] for job in (queued, running, done)}
+    states = {job: [stores.job_control.cancel(job).state for _ in range(2)] for job in (queued, running, done)}
 
-    assert states == {queued: ["CANCELLED"] * 2, running: ["RUNNING"] * 2, done: ["SUCCEEDED"] * 2}
-    assert stores.leases.renew(claims[running], progress=0.5) is True
-    stores.leases.end_as_cancelled(claims[running])
+    assert states == {queued: ["CANCELLED"] * 2, running: ["CANCELLING"] * 2, done: ["SUCCEEDED"] * 2}
+    assert stores.leases.renew(claims[running], progress=0.5) is Wish.CANCEL
+    stores.leases.release(claims[running])
     assert stores.jobs.get(running).state == "CANCELLED"
 
 
 def test_a_lost_job_that_was_to_be_cancelled_is_cancelled(stores: Stores, submit: Callable[..., Job]) -> None:
     job = submit().id
     stores.leases.claim("w")
-    stores.jobs.cancel(job)
+    stores.job_control.cancel(job)
 
     stores.leases.take_back_from("w")
 
@@ -293,9 +314,9 @@ def test_a_job_that_was_to_be_cancelled_ends_as_cancelled_whatever_its_worker_do
     claim = stores.leases.claim("w")
     assert claim is not None
 
-    assert stores.leases.add_records(claim, [RECORD], progress=0.5) is False
-    assert stores.jobs.cancel(job).state == "RUNNING"
-    assert stores.leases.add_records(claim, [RECORD], progress=0.5) is True
+    assert stores.leases.add_records(claim, [RECORD], progress=0.5) is None
+    assert stores.job_control.cancel(job).state == "CANCELLING"
+    assert stores.leases.add_records(claim, [RECORD], progress=0.5) is Wish.CANCEL
     match end:
         case "publish":
             assert stores.leases.publish(claim, VERSION) is None
@@ -305,22 +326,10 @@ def test_a_job_that_was_to_be_cancelled_ends_as_cancelled_whatever_its_worker_do
             stores.leases.release(claim)
 
     found = stores.jobs.get(job)
-    assert [(change.state, change.reason) for change in found.transitions[2:]] == [("CANCELLED", "CANCEL_REQUESTED")]
+    assert [change.state for change in found.transitions[2:]] == ["CANCELLING", "CANCELLED"]
+    assert {change.reason for change in found.transitions[2:]} == {"CANCEL_REQUESTED"}
     assert (found.version, found.failure) == (None, None)
     assert stores.versions.page(limit=1, after="") == []
-
-
-def test_a_queued_job_that_was_to_be_cancelled_is_not_claimed(stores: Stores, submit: Callable[..., Job]) -> None:
-    cancelled, following = submit().id, submit().id
-    with stores.database.write() as connection:  # as older releases left a job whose worker was stopped
-        connection.execute(sa.update(jobs).where(jobs.c.id == cancelled).values(cancel_requested=True))
-
-    claim = stores.leases.claim("w")
-
-    assert claim is not None
-    assert claim.job.id == following
-    assert stores.jobs.get(cancelled).state == "CANCELLED"
-    assert stores.leases.claim("w") is None
 
 
 def test_jobs_are_counted_by_state(stores: Stores, submit: Callable[..., Job]) -> None:
@@ -332,6 +341,8 @@ def test_jobs_are_counted_by_state(stores: Stores, submit: Callable[..., Job]) -
         "QUEUED": 1,
         "RUNNING": 1,
         "WAITING": 0,
+        "PAUSED": 0,
+        "CANCELLING": 0,
         "SUCCEEDED": 0,
         "FAILED": 0,
         "CANCELLED": 0,

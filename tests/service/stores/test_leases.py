@@ -90,7 +90,6 @@ def test_a_silent_workers_job_is_claimed_again_and_its_writes_are_refused(
         lambda: stores.leases.publish(held, VERSION),
         lambda: stores.leases.fail(held, Failure("X", "x")),
         lambda: stores.leases.release(held),
-        lambda: stores.leases.end_as_cancelled(held),
     ):
         with pytest.raises(Fenced):
             write()

@@ -117,7 +117,7 @@ def test_a_worker_is_woken_again_after_the_server_was_away(settings: Settings, m
     stores = open_stores(msgspec.structs.replace(settings, database_url=mine.new_database().render_as_string()))
     stores.leases.wait_for_job(0.0)
     mine.stop()
-    stores.leases.wait_for_job(0.0)  # the connection is lost here
+    stores.leases.wait_for_job(1.0)  # finds that the connection is lost
     mine.start()
     stores.leases.wait_for_job(0.0)
     waiting = threading.Thread(target=stores.leases.wait_for_job, args=(60.0,), daemon=True)

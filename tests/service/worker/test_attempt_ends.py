@@ -116,7 +116,7 @@ def test_a_job_that_is_cancelled_after_its_last_step_is_not_published(
     keep = ArtifactStore.keep_model
 
     def cancel_and_keep(store: ArtifactStore, model: MLP) -> tuple[str, int]:
-        assert stores.jobs.cancel(job.id).state == "RUNNING"
+        assert stores.job_control.cancel(job.id).state == "CANCELLING"
         return keep(store, model)
 
     monkeypatch.setattr(ArtifactStore, "keep_model", cancel_and_keep)
@@ -125,7 +125,11 @@ def test_a_job_that_is_cancelled_after_its_last_step_is_not_published(
 
     ended = work(job)
 
-    assert story(ended)[1:] == [("RUNNING", "CLAIMED"), ("CANCELLED", "CANCEL_REQUESTED")]
+    assert story(ended)[1:] == [
+        ("RUNNING", "CLAIMED"),
+        ("CANCELLING", "CANCEL_REQUESTED"),
+        ("CANCELLED", "CANCEL_REQUESTED"),
+    ]
     assert stores.versions.page(limit=1, after="") == []
 
 
@@ -140,7 +144,7 @@ def test_a_worker_learns_of_a_cancel_when_it_stores_records(
     thread.start()
     wait_until(lambda: stores.jobs.get(job.id).record is not None)
 
-    stores.jobs.cancel(job.id)
+    stores.job_control.cancel(job.id)
 
     wait_until(lambda: stores.jobs.get(job.id).state == "CANCELLED")
     worker.stop()
@@ -159,7 +163,7 @@ def test_a_table_is_not_encoded_run_to_completion_when_the_job_is_left(
             if way == "stops":
                 runner.stop()
                 continue
-            stores.jobs.cancel(job.id)
+            stores.job_control.cancel(job.id)
             wait_for_beats(stores, 2)  # the worker has learned of it
 
     monkeypatch.setattr(StoredTable, "blocks", leave_before_the_second)

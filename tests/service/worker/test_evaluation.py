@@ -193,7 +193,7 @@ def test_a_job_that_is_cancelled_while_its_weights_are_evaluated_is_not_publishe
     begun: list[str] = []
 
     def without_end(*given: Any, check: Callable[[], None], **named: Any) -> None:
-        stores.jobs.cancel(job.id)
+        stores.job_control.cancel(job.id)
         begun.append(job.id)
         while True:
             check()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from typing import SupportsFloat, SupportsIndex
+from collections.abc import Mapping
+from typing import SupportsFloat, SupportsIndex, cast
 
 from layerwise_client.errors import InvalidRequest
 
@@ -32,6 +33,20 @@ def seconds(value: object, name: str) -> float:
     if not 0 < number <= _MOST_SECONDS:
         raise InvalidRequest(f"{name}: expected seconds above 0, up to {_MOST_SECONDS:,}, got {number:g}", pointer=name)
     return number
+
+
+def labels_of(value: object, name: str) -> dict[str, str]:
+    """Return `value`, texts by name. Raises `InvalidRequest` with the argument's `name` for anything else."""
+    if not isinstance(value, Mapping):
+        raise InvalidRequest(f"{name}: expected texts by name, got {type(value).__name__}", pointer=name)
+    given = cast("Mapping[object, object]", value)
+    return {text(key, name): text(each, f"{name}.{key}") for key, each in given.items()}
+
+
+def note_of(value: object) -> str:
+    """Return `value`, a note, which may have several lines. Raises `InvalidRequest` for anything else."""
+    lines = value.split("\n") if isinstance(value, str) else [text(value, "note")]
+    return "\n".join(text(line.replace("\t", " "), "note") for line in lines)
 
 
 def text(value: object, name: str) -> str:

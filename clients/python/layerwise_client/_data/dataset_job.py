@@ -41,6 +41,9 @@ def open_dataset_job(
         plan=header.plan,
         request_id=header.request_id,
         task=task_number(task),
+        labels=header.labels,
+        note=header.note,
+        priority=header.priority,
     )
     if header.HasField("start_from"):
         request.start_from.CopyFrom(header.start_from)

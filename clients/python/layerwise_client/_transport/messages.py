@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from layerwise_client._data.task import task_name
+from layerwise_client.errors import InvalidRequest
 from layerwise_client.profile import dataset_finding_of
 from layerwise_client.results import ColumnCounts, Failure, Finding, LayerHealth, Record, Snapshot, Summary, Transition
 from layerwise_client.source import Doubt, Source
@@ -92,6 +93,14 @@ def _summary_fields(message: training_pb2.Job) -> dict[str, Any]:
         "metric": message.metric,
         "failure": _of(Failure, message.failure) if message.HasField("failure") else None,
         "start_from": message.start_from or None,
+        "metric_value": message.metric_value if message.HasField("metric_value") else None,
+        "rows": message.rows,
+        "source_name": message.source_name or None,
+        "started": time_of(message.start_time) if message.HasField("start_time") else None,
+        "finished": time_of(message.end_time) if message.HasField("end_time") else None,
+        "labels": dict(message.labels),
+        "note": message.note,
+        "priority": message.priority,
     }
 
 
@@ -122,6 +131,15 @@ def json_of(message: Struct) -> dict[str, Any]:
     from google.protobuf.json_format import MessageToDict
 
     return MessageToDict(message)
+
+
+def timestamp_of(time: object, name: str) -> Timestamp:
+    """Return a time as a message. Raises `InvalidRequest` with the argument's `name` for anything else."""
+    if not isinstance(time, datetime):
+        raise InvalidRequest(f"{name}: expected a datetime, got {type(time).__name__}", pointer=name)
+    message = Timestamp()
+    message.FromDatetime(time.astimezone(UTC))
+    return message
 
 
 def time_of(message: Timestamp) -> datetime:

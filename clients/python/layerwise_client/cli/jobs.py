@@ -1,26 +1,44 @@
-"""`layerwise jobs`: list, show, watch and cancel training jobs."""
+"""`layerwise jobs`: list, show and watch training jobs. For what changes them see job_changes.py."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
+from layerwise_client.cli.job_changes import cancel, delete, pause, read_labels, resume, update
 from layerwise_client.cli.live import JSONLines, display
 from layerwise_client.cli.options import ListGroup, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, say, table
 from layerwise_client.results import STATES, Snapshot, Summary
-from layerwise_client.wording import finding_line, plan_words, source_notes, source_words
+from layerwise_client.wording import duration, finding_line, plan_words, source_notes, source_words
 
 _LISTED = 20
+_SHOWN = 12  # characters of an id in a list, which is enough to name the job
+_LABEL_HELP = "Only jobs with this label; may be given several times."
 
 
-@click.group(cls=ListGroup, short_help="List, show, watch and cancel training jobs.")
+@click.group(cls=ListGroup, short_help="List, show, watch, pause and cancel training jobs.")
 def jobs() -> None:
-    """List, show, watch and cancel training jobs; without a command, list them."""
+    """List, show, watch, pause, resume, cancel and delete training jobs; without a command, list them.
+
+    ID is the id of a job, the beginning of it that no other has, of at least 4 characters, or "last".
+    """
+
+
+jobs.add_command(cancel)
+jobs.add_command(pause)
+jobs.add_command(resume)
+jobs.add_command(update)
+jobs.add_command(delete)
 
 
 @jobs.command("list", short_help="List jobs, newest first.")
 @click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only jobs in this state.")
 @click.option("--model", help="Only jobs of this model.")
+@click.option("--label", "labels", multiple=True, callback=read_labels, metavar="NAME=VALUE", help=_LABEL_HELP)
+@click.option("--after", type=click.DateTime(), metavar="TIME", help="Only jobs that were submitted after this time.")
+@click.option("--before", type=click.DateTime(), metavar="TIME", help="Only jobs that were submitted before this time.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -29,18 +47,32 @@ def jobs() -> None:
 )
 @rpc_option
 @json_option
-def list_jobs(state: str | None, model: str | None, limit: int | None, rpc: str, as_json: bool) -> None:
+def list_jobs(
+    *,
+    state: str | None,
+    model: str | None,
+    labels: dict[str, str],
+    after: datetime | None,
+    before: datetime | None,
+    limit: int | None,
+    rpc: str,
+    as_json: bool,
+) -> None:
     """List jobs, newest first. A line on stderr says if there are more. `jobs show ID` shows one job in full."""
     if limit is None and not as_json:
         limit = _LISTED
     with connect(rpc) as client:
         one_more = None if limit is None else limit + 1
-        found = [job.summary for job in client.jobs(state=state, model=model, limit=one_more)]
+        asked = client.jobs(
+            state=state, model=model, labels=labels, created_after=after, created_before=before, limit=one_more
+        )
+        found = [job.summary for job in asked]
     listed = found[:limit]
     if as_json:
         emit(listed)
     else:
-        table(("job", "model", "state", "done", "version", "created"), map(_line, listed))
+        columns = ("job", "model", "state", "done", "metric", "rows", "data", "took", "version", "created")
+        table(columns, map(_line, listed))
     if len(found) > len(listed):
         shown = "job is" if limit == 1 else f"{limit} jobs are"
         say(f"only the newest {shown} listed; list more with --limit {2 * len(listed)}, all with --json", err=True)
@@ -85,31 +117,23 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
         _show(ended)
 
 
-@jobs.command(short_help="Cancel a job.")
-@click.argument("job_id", metavar="ID")
-@rpc_option
-@json_option
-def cancel(job_id: str, rpc: str, as_json: bool) -> None:
-    """Cancel a job: at once if it is queued, within a second or two if it runs.
-
-    The exit code is 1 if the job has already succeeded or failed.
-    """
-    with connect(rpc) as client:
-        job = client.job(job_id).cancel().snapshot
-    if as_json:
-        emit(job)
-    elif job.state == "CANCELLED":
-        say(f"{job.id} is CANCELLED")
-    elif job.ended:
-        say(f"layerwise: {job.id} has already ended and is {job.state}", err=True)
-    else:
-        say(f"{job.id} will be cancelled in a moment")
-    if job.ended and job.state != "CANCELLED":
-        raise click.exceptions.Exit(1)
-
-
 def _line(job: Summary) -> tuple[object, ...]:
-    return job.id, job.model, job.state, f"{job.progress:.0%}", job.version, job.created
+    metric = None if job.metric_value is None else f"{job.metric} {job.metric_value:.4g}"
+    took = None
+    if job.started is not None:
+        took = duration(((job.finished or datetime.now(UTC)) - job.started).total_seconds())
+    return (
+        job.id[:_SHOWN],
+        job.model,
+        job.state,
+        f"{job.progress:.0%}",
+        metric,
+        f"{job.rows:,}",
+        job.source_name,
+        took,
+        job.version,
+        job.created,
+    )
 
 
 def _show(job: Snapshot) -> None:
@@ -128,7 +152,11 @@ def _show(job: Snapshot) -> None:
             job.metric or "metric": record and record.metric,
             f"validation {job.metric}": record and record.validation_metric,
             "measured on": measured_on(job),
+            "labels": ", ".join(f"{name}={value}" for name, value in job.labels.items()) or None,
+            "note": job.note or None,
+            "priority": job.priority or None,
             "attempt": job.attempt,
+            "rows": job.rows,
             "dataset": job.dataset,
             "target": job.source and source_words(job.source),
             "started from": job.start_from,

@@ -18,6 +18,7 @@ from layerwise_client._data.task import classifies
 from layerwise_client.cli.chosen_settings import architecture_of, kind_of, naming_settings, plan_of, split_settings
 from layerwise_client.cli.column_option import KINDS, read_columns
 from layerwise_client.cli.findings import show_findings
+from layerwise_client.cli.job_changes import read_labels
 from layerwise_client.cli.live import display, upload_display
 from layerwise_client.cli.options import MISSING_HELP, connect, json_option, rpc_option
 from layerwise_client.cli.output import emit, epoch_of, facts, measured_on, say
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from layerwise_client.client import Client
     from layerwise_client.job import Job
 
-_DATA, _COLUMNS = "Data and model", "Columns of the file"
+_DATA, _COLUMNS, _JOB = "Data and model", "Columns of the file", "Job"
 _HELD_OUT, _ENOUGH_TO_HOLD_OUT = 0.1, 50  # with --epochs or --max-steps; a tenth of fewer rows is too small a sample
 Task = Literal["classification", "regression"]
 
@@ -110,6 +111,24 @@ class _Columns:
 @option(_COLUMNS, "--ignore", multiple=True, metavar="NAME", help="Column to leave out; may be given several times.")
 @option(_COLUMNS, "--missing", multiple=True, metavar="WORD", help=MISSING_HELP)
 @option(_COLUMNS, "--weights", metavar="NAME", help="Column with the weight of each row in the loss, at least 0.")
+@option(
+    _JOB,
+    "--label",
+    "labels",
+    multiple=True,
+    callback=read_labels,
+    metavar="NAME=VALUE",
+    help="Label of the job, by which `jobs list` finds it; may be given several times.",
+)
+@option(_JOB, "--note", default="", metavar="TEXT", help="Note about the job.")
+@option(
+    _JOB,
+    "--priority",
+    type=click.IntRange(-10, 10),
+    default=0,
+    metavar="N",
+    help="Of the jobs that wait, one overtakes 100 earlier ones for each point.  [default: 0]",
+)
 @settings_options
 @click.option("--follow/--no-follow", default=True, help="Whether to follow the job until it ends.  [default: follow]")
 @rpc_option
@@ -126,6 +145,9 @@ def train(
     ignore: tuple[str, ...],
     missing: tuple[str, ...],
     weights: str | None,
+    labels: dict[str, str],
+    note: str,
+    priority: int,
     follow: bool,
     rpc: str,
     as_json: bool,
@@ -187,6 +209,9 @@ def train(
                 plan=plan,
                 start_from=start_from,
                 progress=display() if follow else False,
+                labels=labels,
+                note=note,
+                priority=priority,
             )
     _report(job, as_json)
 

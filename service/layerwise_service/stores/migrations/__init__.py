@@ -10,7 +10,7 @@ from layerwise_service.errors import DatabaseUnusable
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.schema import metadata, registry
 
-HEAD = "0017"
+HEAD = "0018"
 _LOCK = 0x6C617965  # of PostgreSQL: held by who migrates, on whichever machine
 _REVISION = sa.Table(  # as Alembic makes it
     "alembic_version",
