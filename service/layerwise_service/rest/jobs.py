@@ -56,6 +56,7 @@ def job_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
 
     @routes.get("/<job:job_id>")
     def get_job(job_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query()
         return json_response(job_json(training.get(job_id)))
 
     @routes.patch("/<job:job_id>")
