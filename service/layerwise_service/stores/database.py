@@ -18,8 +18,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from layerwise_service.errors import DataLoss, InvalidRequest, NoSpace, StorageUnavailable, Unavailable
 from layerwise_service.stores.database_url import parse_database_url, shown_database_url
 from layerwise_service.stores.files import locked
-from layerwise_service.stores.postgres import Listener, postgres_engine
-from layerwise_service.stores.sqlite import DatabaseFile, sqlite_engine, sqlite_path
+from layerwise_service.stores.postgres import PostgresListener, postgres_engine
+from layerwise_service.stores.sqlite import DatabaseFile, SqliteListener, sqlite_engine, sqlite_path
 
 log = structlog.get_logger()
 
@@ -55,16 +55,16 @@ class Database:
     def __init__(self, url: str | sa.URL, *, create: bool = False) -> None:
         self.url = parse_database_url(url) if isinstance(url, str) else url
         self.file: DatabaseFile | None = None
-        self._listener: Listener | None = None
         if self.url.get_backend_name() == "sqlite":
             self.file = DatabaseFile(sqlite_path(self.url))
             if create:
                 self.file.make()
             self._engine = sqlite_engine(self.url, self.file, busy_seconds=BUSY_SECONDS, connections=MOST_CONNECTIONS)
             self._reading = self._engine
+            self._listener: SqliteListener | PostgresListener = SqliteListener(self._engine)
         else:
             self._engine = postgres_engine(self.url, busy_seconds=BUSY_SECONDS)
-            self._listener = Listener(self._engine)
+            self._listener = PostgresListener(self._engine)
             self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._writing = self._engine.execution_options(layerwise_write=True)
 
@@ -96,10 +96,7 @@ class Database:
 
     def wait_for_job(self, seconds: float) -> None:
         """Wait until there may be a job to claim that was not there at the last call, but at most about `seconds`."""
-        if self._listener is not None:
-            self._listener.wait(seconds)
-        elif self.file is not None:
-            self.file.wait_for_write(seconds)
+        self._listener.wait(seconds)
 
     @contextmanager
     def alone(self, purpose: str) -> Generator[None]:
@@ -117,8 +114,7 @@ class Database:
         return self._engine
 
     def close(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
+        self._listener.close()
         self._engine.dispose()
 
     @contextmanager

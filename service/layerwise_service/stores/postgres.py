@@ -49,7 +49,7 @@ def wake_workers(connection: Connection) -> None:
         connection.execute(sa.select(sa.func.pg_notify(_CHANNEL, "")))
 
 
-class Listener:
+class PostgresListener:
     """Waits for words of `wake_workers`, on a connection of its own; for one thread."""
 
     def __init__(self, engine: Engine) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from layerwise_service.errors import DatabaseUnusable, DataLoss, Unavailable
 from layerwise_service.stores.files import (
@@ -40,8 +40,6 @@ class DatabaseFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._opened: tuple[int, int] | None = None
-        self._written = (path, path.with_name(f"{path.name}-wal"))
-        self._written_at: list[int] = []
 
     @property
     def holds_nothing(self) -> bool:
@@ -86,30 +84,48 @@ class DatabaseFile:
         if found.st_size == 0:
             raise DataLoss("the file of the database is empty: restore it from a backup", reason="DATABASE_MISSING")
 
-    def wait_for_write(self, seconds: float) -> None:
-        """Wait until a process has written to the database since the last call, but at most about `seconds`.
-
-        Of two writes within some milliseconds, the second may be missed.
-        """
-        end = time.monotonic() + seconds
-        while True:
-            time.sleep(_LOOK_SECONDS)
-            before, self._written_at = self._written_at, [_written_at(path) for path in self._written]
-            if self._written_at != before or time.monotonic() >= end:
-                return
-
     def check_writable(self) -> None:
         """Raise `NoSpace` or `Unavailable` if the disk takes no writes."""
         with storage_errors():
             check_writable(self.path.parent)
 
 
-def _written_at(path: Path) -> int:
-    """Return when a file was last written; 0 if it cannot be seen."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
+class SqliteListener:
+    """Waits for what any process writes to the database, on a connection of its own; for one thread at a time.
+
+    The database counts its writes. The times of its files would not do: of two writes within some milliseconds, the
+    second may not change them.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Any = None
+        self._seen: int | None = None
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something was written since the last call, but at most `seconds`."""
+        end = time.monotonic() + seconds
+        while (written := self._writes()) == self._seen and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_SECONDS))
+        self._seen = written
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _writes(self) -> int | None:
+        """Return a number that changes with each write; None while the database cannot be read."""
+        try:
+            if self._connection is None:
+                opened = self._engine.raw_connection()
+                opened.detach()
+                self._connection = opened.dbapi_connection
+            found: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except (self._engine.dialect.loaded_dbapi.Error, DBAPIError, Unavailable, DataLoss):
+            self.close()
+            return None
+        return found
 
 
 def sqlite_path(url: sa.URL) -> Path:
