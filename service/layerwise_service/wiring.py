@@ -111,16 +111,19 @@ def build_rest(settings: Settings, reporter: Reporter | None = None) -> Flask:
     registry = Registry(stores.versions, stores.jobs)
     datasets = Datasets(stores.datasets, stores.uploads, stores.artifacts, predictor.formats, settings)
     readiness = Readiness(stores.database, stores.artifacts, predict=resolver.check)
+    training = TrainingJobs(stores.jobs, stores.job_control, stores.versions, stores.artifacts, settings)
+    profiles = Profiles(stores.datasets, stores.artifacts, settings)
     reporter = reporter or Reporter(None)
     app = create_app(
         predictor=predictor,
         file_predictor=FilePredictor(predictor, registry, datasets, stores.artifacts),
         registry=registry,
         aliases=Aliases(stores.aliases, stores.versions, stores.artifacts, changed=resolver.refresh),
-        training=TrainingJobs(stores.jobs, stores.job_control, stores.versions, stores.artifacts, settings),
+        training=training,
         model_files=ModelFiles(stores.versions, stores.uploads, stores.artifacts, settings),
         datasets=datasets,
-        profiles=Profiles(stores.datasets, stores.artifacts, settings),
+        dataset_jobs=DatasetJobs(stores.datasets, stores.artifacts, training, profiles),
+        profiles=profiles,
         health=HealthChecks(
             stores.jobs,
             resolver,

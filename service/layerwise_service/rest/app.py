@@ -17,6 +17,7 @@ from layerwise_service.rest.health import HealthChecks, health_routes
 from layerwise_service.rest.hosts import Hosts
 from layerwise_service.rest.jobs import job_routes
 from layerwise_service.rest.mlflow import Mlflow
+from layerwise_service.rest.new_jobs import NewJobs
 from layerwise_service.rest.oip import OipDialect
 from layerwise_service.rest.predict import Predict, predict_routes
 from layerwise_service.rest.predict_file import FileRequests
@@ -28,6 +29,7 @@ from layerwise_service.rest.version_files import version_file_routes
 from layerwise_service.rest.wsgi import Wsgi, wsgi_request
 from layerwise_service.settings import Settings
 from layerwise_service.usecases.aliases import Aliases
+from layerwise_service.usecases.dataset_jobs import DatasetJobs
 from layerwise_service.usecases.datasets import Datasets
 from layerwise_service.usecases.file_prediction import FilePredictor
 from layerwise_service.usecases.model_files import ModelFiles
@@ -47,6 +49,7 @@ def create_app(
     training: TrainingJobs,
     model_files: ModelFiles,
     datasets: Datasets,
+    dataset_jobs: DatasetJobs,
     profiles: Profiles,
     health: HealthChecks,
     oip: Oip,
@@ -62,7 +65,8 @@ def create_app(
     app.register_blueprint(api_routes(registry))
     app.url_map.converters["alias"] = NamedInPath
     app.url_map.converters["job"] = NamedInPath
-    app.register_blueprint(job_routes(registry, training))
+    new_jobs = NewJobs(datasets, dataset_jobs, places, max_body_bytes=settings.max_body_bytes)
+    app.register_blueprint(job_routes(registry, training, new_jobs))
     app.register_blueprint(alias_routes(aliases))
     app.register_blueprint(version_file_routes(model_files, places))
     app.register_blueprint(dataset_routes(datasets, profiles, places))

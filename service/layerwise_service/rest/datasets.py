@@ -8,7 +8,6 @@ from typing import cast
 
 from flask import Blueprint, Response, request
 
-from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.table_datasets import DatasetRows, TableDataset
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rest.file_bodies import (
@@ -20,7 +19,16 @@ from layerwise_service.rest.file_bodies import (
     form_file,
     is_form,
 )
-from layerwise_service.rest.query import PAGE, as_csv, check_query, json_object, page, true_or_false, whole_number
+from layerwise_service.rest.query import (
+    PAGE,
+    as_csv,
+    check_query,
+    json_object,
+    page,
+    read_task,
+    true_or_false,
+    whole_number,
+)
 from layerwise_service.rest.responses import dataset_json, json_response, page_json
 from layerwise_service.usecases.dataset_headers import FileHeader, read_as
 from layerwise_service.usecases.datasets import Datasets
@@ -74,7 +82,7 @@ def dataset_routes(datasets: Datasets, profiles: Profiles, places: UploadPlaces)
             dataset,
             target=given.get("target", ""),
             validation=given.get("validation", ""),
-            task=_task(),
+            task=read_task(given.get("task")),
             ignore=given.getlist("ignore"),
             quick=true_or_false("quick"),
         )
@@ -102,14 +110,6 @@ def _header(size: int | None, name: str) -> FileHeader:
         read_as=read_as(model, version),
         transient=true_or_false("transient"),
     )
-
-
-def _task() -> Task | None:
-    """Return the task in the query, None if there is none. Raises `InvalidRequest`."""
-    text = request.args.get("task")
-    if text is not None and text not in list(Task):
-        raise InvalidRequest(f"expected {' or '.join(Task)}, got {text[:64] or 'nothing'}", pointer="task")
-    return None if text is None else Task(text)
 
 
 def _body(datasets: Datasets) -> TableDataset:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from layerwise_service.domain.job_notes import MOST_LABEL, MOST_LABELS, MOST_NOTE
+from layerwise_service.domain.job_notes import MOST_LABEL, MOST_LABELS, MOST_NOTE, PRIORITIES
 from layerwise_service.rest.jobs import CancelBody, ResumeBody, UpdateBody
 from layerwise_service.rest.messages import JSON
+from layerwise_service.rest.new_jobs import JobBody
 from layerwise_service.rest.operations import (
     COLUMN_NAME,
     answer,
@@ -19,7 +20,7 @@ from layerwise_service.rest.operations import (
     query,
     struct_schema,
 )
-from layerwise_service.rest.schemas import TIME, nullable, ref
+from layerwise_service.rest.schemas import CELL, NAME, TIME, list_of, nullable, ref
 
 _JOB = path("job_id") | {
     "description": 'Its id, the beginning of it that no other id has, or "last" for the newest job.'
@@ -39,6 +40,29 @@ def _change(summary: str, schema: str = "", example: dict[str, Any] | None = Non
     return found
 
 
+_POST: dict[str, Any] = {
+    "summary": "Train a new version on a dataset, or on rows that become one",
+    "parameters": [
+        {"name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 128}}
+        | {"description": "A request that is repeated with the same key and content is answered with the same job."}
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: body(
+                ref("JobRequest"),
+                {
+                    "model": "iris",
+                    "dataset": "iris",
+                    "target": "species",
+                    "architecture": {"layers": [{"units": 8}, {}]},
+                },
+            )
+        },
+    },
+    "responses": {"201": answer("The job, which is stored", ref("Job")), **problems(*_CHANGING, 507)},
+}
+
 PATHS: dict[str, Any] = {
     "/api/jobs": pages(
         "Summaries of jobs, newest first",
@@ -50,7 +74,8 @@ PATHS: dict[str, Any] = {
         | {"description": "name=value; only jobs with all of these labels"},
         query("created_after", TIME),
         query("created_before", TIME),
-    ),
+    )
+    | {"post": _POST},
     "/api/jobs/{job_id}": {
         **get("A job", ref("Job"), 400, 404, 503, parameters=(_JOB,)),
         "patch": _change(
@@ -71,7 +96,29 @@ PATHS: dict[str, Any] = {
     ),
 }
 
+_LABELS: dict[str, Any] = {
+    "type": "object",
+    "maxProperties": MOST_LABELS,
+    "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"},
+}
+_VALUE = {"type": "string", "maxLength": MOST_LABEL}
+
 SCHEMAS = {
+    "JobRequest": struct_schema(
+        JobBody,
+        "A job: its model, its data, and how to train.",
+        model=NAME,
+        dataset={"type": "string", "description": "The id of a dataset, the beginning of it, or its name: the newest."},
+        rows=nullable(list_of({"type": "object", "additionalProperties": CELL}))
+        | {"description": "Instead of a dataset: rows that become one, as those of a file of JSON Lines."},
+        architecture={"type": "object", "description": "As in docs/core.md; what the data say may be left out."},
+        plan={"type": "object", "description": "As in docs/core.md; {} leaves everything to the service."},
+        task=nullable(ref("Task")) | {"description": "null: decided by the values of the target."},
+        encoder=nullable({"type": "object"}) | {"description": "As in docs/tables.md; null: chosen by the values."},
+        labels=_LABELS | {"additionalProperties": _VALUE},
+        note={"type": "string", "maxLength": MOST_NOTE},
+        priority={"type": "integer", "minimum": PRIORITIES[0], "maximum": PRIORITIES[1]},
+    ),
     "CancelRequest": struct_schema(
         CancelBody,
         "What becomes of what the job has trained so far: best ends the training here, but not before its first epoch, "
@@ -86,12 +133,10 @@ SCHEMAS = {
     "UpdateRequest": struct_schema(
         UpdateBody,
         "What is said of the job.",
-        labels={
-            "type": "object",
+        labels=_LABELS
+        | {
             "description": "Labels to set, or to remove if they are null; others stay.",
-            "maxProperties": MOST_LABELS,
-            "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"},
-            "additionalProperties": nullable({"type": "string", "maxLength": MOST_LABEL}),
+            "additionalProperties": nullable(_VALUE),
         },
         note=nullable({"type": "string", "maxLength": MOST_NOTE}),
     ),

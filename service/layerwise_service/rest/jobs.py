@@ -1,4 +1,4 @@
-"""/api/jobs: jobs are listed, paused, resumed, cancelled, labelled and deleted."""
+"""/api/jobs: jobs are made, listed, paused, resumed, cancelled, labelled and deleted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from layerwise_service.domain.jobs import JobFilter
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rest.api import categories_page, columns_page
 from layerwise_service.rest.bodies import read_json
+from layerwise_service.rest.new_jobs import NewJobs
 from layerwise_service.rest.query import PAGE, check_query, has_body, page, small_request
 from layerwise_service.rest.responses import job_json, json_response, page_json
 from layerwise_service.usecases.registry import ColumnSource, Registry
@@ -38,7 +39,7 @@ class UpdateBody(msgspec.Struct, forbid_unknown_fields=True):
     note: str | None = None
 
 
-def job_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
+def job_routes(registry: Registry, training: TrainingJobs, new_jobs: NewJobs) -> Blueprint:
     """Return the routes, which call these use-cases."""
     routes = Blueprint("jobs", __name__, url_prefix="/api/jobs")
 
@@ -53,6 +54,14 @@ def job_routes(registry: Registry, training: TrainingJobs) -> Blueprint:
             created_before=_time("created_before"),
         )
         return json_response(page_json("jobs", training.page(wanted, **page()), job_json))
+
+    @routes.post("")
+    def create_job() -> Response:  # pyright: ignore[reportUnusedFunction]
+        check_query()
+        job = new_jobs.create()
+        response = json_response(job_json(job), 201)
+        response.headers["Location"] = f"/api/jobs/{job.id}"
+        return response
 
     @routes.get("/<job:job_id>")
     def get_job(job_id: str) -> Response:  # pyright: ignore[reportUnusedFunction]

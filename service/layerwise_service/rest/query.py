@@ -10,6 +10,7 @@ import msgspec
 from flask import g, request
 from werkzeug.routing import BaseConverter
 
+from layerwise_service.domain.jobs import Task
 from layerwise_service.domain.pages import wrong_page_size
 from layerwise_service.errors import InvalidRequest
 from layerwise_service.rest.messages import SMALL, Request
@@ -81,6 +82,13 @@ def true_or_false(name: str) -> bool:
     if text not in ("true", "false"):
         raise InvalidRequest(f"expected true or false, got {text[:64] or 'nothing'}", pointer=name)
     return text == "true"
+
+
+def read_task(text: str | None) -> Task | None:
+    """Return the task with this name, None if there is none. Raises `InvalidRequest`."""
+    if text is not None and text not in list(Task):
+        raise InvalidRequest(f"expected {' or '.join(Task)}, got {text[:64] or 'nothing'}", pointer="task")
+    return None if text is None else Task(text)
 
 
 def as_csv() -> bool:

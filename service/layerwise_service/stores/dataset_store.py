@@ -100,6 +100,17 @@ class DatasetStore:
         columns, doubts = read_schema(given.pop("schema"))
         return TableDataset(**given, columns=columns, doubts=doubts)
 
+    def find(self, given: str, *, pointer: str) -> TableDataset:
+        """Return a dataset by its id, the beginning of it, or its name: the newest one. Raises `DatasetNotFound`."""
+        try:
+            return self.get(given, pointer=pointer)
+        except DatasetNotFound:
+            with self._database.read() as connection:
+                near = _near(connection, given)
+            if not near:
+                raise
+        return self.get(near, pointer=pointer)
+
     def page(self, *, limit: int, before: str) -> list[TableDatasetSummary]:
         """Return at most `limit` listed datasets, newest first, older than the dataset `before` (if not empty).
 

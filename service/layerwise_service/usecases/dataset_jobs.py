@@ -47,7 +47,11 @@ class DatasetJobs:
 
         Raises `DatasetNotFound`, and `InvalidRequest` with the row and column of the dataset in its place.
         """
-        dataset = self._datasets.get(request.dataset, pointer="dataset")
+        dataset = self._datasets.find(request.dataset, pointer="dataset")
+        request = replace(request, dataset=dataset.id)
+        if request.validation_dataset:
+            held_out_from = self._datasets.find(request.validation_dataset, pointer="validation_dataset")
+            request = replace(request, validation_dataset=held_out_from.id)
         columns = {column.name: column for column in dataset.columns}
         origin = None if request.start_from is None else self._training.origin(*request.start_from)
         if origin is not None:  # the same one in all that follows, whatever is published meanwhile

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from helpers.rest_clients import running_rest
 from helpers.service_values import new_job
+from helpers.waiting import wait_until
 from layerwise_service.domain.datasets import Dataset
 from layerwise_service.settings import Settings
 from layerwise_service.wiring import Stores
@@ -96,3 +97,90 @@ def test_what_is_wrong_is_named(rest: FlaskClient, job: str, method: str, path: 
 )
 def test_a_list_says_which_parameter_is_wrong(rest: FlaskClient, query: str, pointer: str) -> None:
     assert problem(rest.get(f"/api/jobs?{query}")) == (400, "INVALID_ARGUMENT", pointer)
+
+
+ROWS = [{"wind": i % 7, "sky": ["clear", None, "grey"][i % 3], "rain": i % 7 > 3} for i in range(60)]
+BODY: dict[str, Any] = {
+    "model": "rain",
+    "rows": ROWS,
+    "target": "rain",
+    "architecture": {"layers": [{"units": 8, "activation": "relu"}, {}]},
+    "plan": {"epochs": 3},
+}
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in BODY.items() if key != name}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_job_on_rows_in_the_body_trains_a_version_that_predicts_such_rows(rest: FlaskClient) -> None:
+    made = rest.post("/api/jobs", json=BODY | {"labels": {"a": "b"}, "note": "n", "priority": 1})
+    job = made.get_json()
+
+    assert (made.status_code, made.headers["Location"]) == (201, f"/api/jobs/{job['id']}")
+    assert (job["labels"], job["note"], job["priority"], job["rows"]) == ({"a": "b"}, "n", 1, 60)
+    assert job["source_name"] == "rows for rain"
+    assert job["source"]["task"] == "CLASSES"
+    wait_until(lambda: rest.get(f"/api/jobs/{job['id']}").get_json()["state"] == "SUCCEEDED")
+    found = rest.get(f"/api/jobs/{job['id']}").get_json()
+    assert (found["version"], found["record"]["epoch"]) == (1, 3)
+    assert found["started"] < found["finished"]
+    wait_until(lambda: rest.get("/api/models/rain").status_code == 200)
+    answer = rest.post("/predict", json={"model": "rain", "instances": [{"wind": 6, "sky": "grey"}]})
+    assert answer.get_json()["predictions"][0] in (True, False)
+
+
+def test_a_request_with_the_same_key_is_the_same_job(rest: FlaskClient) -> None:
+    key = {"Idempotency-Key": "once"}
+
+    first, second = (rest.post("/api/jobs", json=BODY, headers=key).get_json()["id"] for _ in range(2))
+
+    assert first == second
+    other = rest.post("/api/jobs", json=BODY | {"target": "wind"}, headers=key)
+    assert problem(other) == (409, "REQUEST_ID_REUSED", "#/request_id")
+    assert rest.post("/api/jobs", json=BODY).get_json()["id"] != first
+
+
+def test_a_dataset_is_named_by_its_id_its_beginning_or_its_name(rest: FlaskClient) -> None:
+    for first in (1, 2):
+        sent = rest.post("/api/datasets?name=weather.csv", data=f"wind,rain\n{first},yes\n3,no\n4,yes\n")
+        dataset = sent.get_json()["id"]
+
+    for given in (dataset, dataset[:8], "weather.csv"):
+        job = rest.post("/api/jobs", json=without("rows") | {"dataset": given}).get_json()
+        assert job["source"]["dataset"] == dataset
+    missing = rest.post("/api/jobs", json=without("rows") | {"dataset": "none"})
+    assert problem(missing) == (404, "DATASET_NOT_FOUND", "#/dataset")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (without("target"), (400, "INVALID_ARGUMENT", "#/target")),
+        (without("rows"), (400, "INVALID_ARGUMENT", "#/dataset")),
+        (BODY | {"dataset": "x"}, (400, "INVALID_ARGUMENT", "#/dataset")),
+        (BODY | {"rows": []}, (400, "INVALID_ARGUMENT", "#/rows")),
+        (BODY | {"rows": [[1, 2]]}, (400, "INVALID_ARGUMENT", "#/rows/0")),
+        (BODY | {"rows": [{"wind": [1], "rain": True}]}, (400, "INVALID_ARGUMENT", "#/rows/0/wind")),
+        (BODY | {"target": "none"}, (400, "COLUMN_NOT_FOUND", "#/target")),
+        (BODY | {"plan": {"epochs": 0}}, (400, "INVALID_ARGUMENT", "#/plan/epochs")),
+        (BODY | {"plan": {"epoch": 1}}, (400, "INVALID_ARGUMENT", "#/plan/epoch")),
+        (
+            BODY | {"architecture": {"layers": [{"units": -1}, {}]}},
+            (400, "INVALID_ARGUMENT", "#/architecture/layers/0/units"),
+        ),
+        (BODY | {"task": "CATS"}, (400, "INVALID_ARGUMENT", "#/task")),
+        (BODY | {"start_from": "/3"}, (400, "INVALID_ARGUMENT", "#/start_from")),
+        (BODY | {"start_from": "none"}, (404, "MODEL_NOT_FOUND", "#/start_from")),
+        (BODY | {"model": "No Name"}, (400, "INVALID_NAME", "#/model")),
+        (BODY | {"priority": 11}, (400, "INVALID_ARGUMENT", "#/priority")),
+        (BODY | {"labels": {"-": ""}}, (400, "INVALID_ARGUMENT", "#/labels/-")),
+        (BODY | {"epochs": 3}, (400, "UNKNOWN_FIELD", "#/epochs")),
+    ],
+)
+def test_what_is_wrong_with_a_new_job_is_named_and_nothing_is_made(
+    rest: FlaskClient, stores: Stores, body: Any, expected: Any
+) -> None:
+    assert problem(rest.post("/api/jobs", json=body)) == expected
+    assert stores.jobs.page(limit=1) == []
