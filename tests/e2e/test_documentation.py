@@ -100,6 +100,8 @@ def test_every_setting_and_command_is_documented() -> None:
         "jobs",
         "models",
         "export",
+        "backup",
+        "restore",
     ):
         assert re.search(rf"layerwise {command}\b", text), command
 

@@ -87,7 +87,7 @@ def open_together(url: sa.URL, root: Path, *, adopt: bool = False) -> tuple[Data
     make_private_folder(root)
     with locked(root / ".opening"):
         folder_id = _folder_id(root)
-        new_or_known = adopt or (folder_id is None and not _artifacts(root))
+        new_or_known = adopt or (folder_id is None and not has_artifacts(root))
         if url.get_backend_name() == "sqlite" and not new_or_known:
             _check_file(DatabaseFile(sqlite_path(url)), root)
         database = Database(url, create=True)
@@ -142,7 +142,7 @@ def _check(database: Database, database_id: str | None, root: Path, folder_id: s
                     f"backup. {_adopting(root, 'this database')}"
                 )
         return
-    if not any(_known(database).values()) and (folder_id is not None or _artifacts(root)):
+    if not any(_known(database).values()) and (folder_id is not None or has_artifacts(root)):
         raise DatabaseUnusable(
             f"the database {database.name} is new, but {root} holds files of another database: set database_url to "
             f"that one, or restore it from a backup. {_adopting(root, 'this database')}"
@@ -189,7 +189,7 @@ def _known(database: Database) -> dict[str, list[str]]:
         }
 
 
-def _artifacts(root: Path) -> bool:
+def has_artifacts(root: Path) -> bool:
     """Return whether there are any datasets or models."""
     return any(_holds_artifacts(folder) for name in _KEPT if (folder := root / name).is_dir())
 
@@ -226,6 +226,13 @@ def _write_folder_id(root: Path, store_id: str) -> None:
         os.fsync(file.fileno())
     draft.replace(root / _ID_FILE)
     sync_folder(root)
+
+
+def bind_folder(root: Path, store_id: str) -> None:
+    """Make the folders of the artefacts, with the id of a database."""
+    with storage_errors():
+        _make_folders(root)
+        _write_folder_id(root, store_id)
 
 
 def _tighten_all(root: Path) -> None:

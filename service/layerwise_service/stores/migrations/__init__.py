@@ -42,6 +42,12 @@ def migrate(database: Database) -> None:
             )
 
 
+def upgrade_to(database: Database, revision: str) -> None:
+    """Make the schema of an older release in a new database."""
+    with database.alone("migrating"), database.write() as connection:
+        _upgrade(connection, revision)
+
+
 def _create(connection: sa.Connection) -> None:
     metadata.create_all(connection, checkfirst=False)
     connection.execute(sa.insert(registry).values(id=1, revision=0))
@@ -49,7 +55,7 @@ def _create(connection: sa.Connection) -> None:
     connection.execute(sa.insert(_REVISION).values(version_num=HEAD))
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def _upgrade(connection: sa.Connection, revision: str = HEAD) -> None:
     from alembic import command  # noqa: PLC0415 - slow to load, and rarely needed
     from alembic.config import Config  # noqa: PLC0415
 
@@ -57,7 +63,7 @@ def _upgrade(connection: sa.Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    command.upgrade(config, revision)
 
 
 def _revision(database: Database) -> str | None:
