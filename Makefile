@@ -12,7 +12,7 @@ PROTOC := ../.venv-proto/bin/python -m grpc_tools.protoc -I . \
   --plugin=protoc-gen-mypy_grpc=../.venv-proto/bin/protoc-gen-mypy_grpc
 
 .PHONY: help python313 demo constraints serve test test-lowest test-313 coverage test-ways test-clients test-openapi test-faults test-parity soak triton-record lint check proto openapi compose-test clean
-.PHONY: bench-train bench-train-check bench-tables bench-serving bench-defaults bench-quality bench-kills bench-mixed docs-figures
+.PHONY: bench-train bench-train-check bench-tables bench-serving bench-defaults bench-quality bench-jobs bench-kills bench-mixed docs-figures
 .DEFAULT_GOAL := check
 
 # Exact versions, the same on every machine; `make constraints` renews them.
@@ -173,6 +173,10 @@ bench-tables: .venv/.dev  ## the speed of tables; LAYERWISE_FLIGHTS is the folde
 
 bench-serving: .venv/.dev  ## serving beside an empty Flask view, and beside peers that run, into docs/performance.md; needs wrk
 	@$(BIN)/python -m benchmarks.serving benchmarks/serving.json --document docs/performance.md
+
+# With MNIST=… the folder of its files, and POSTGRESQL=… the URL of an empty database.
+bench-jobs: .venv/.dev  ## the queue, long lists, what a job costs beside fit(), watchers; ten minutes
+	@$(BIN)/python -m benchmarks.jobs benchmarks/jobs.json $(if $(MNIST),--mnist $(MNIST)) $(if $(POSTGRESQL),--postgresql $(POSTGRESQL))
 
 bench-kills: .venv/.dev  ## kills each part of a running service, 60 times; ten minutes
 	@$(BIN)/python -m benchmarks.kills

@@ -34,6 +34,7 @@ from layerwise_service.stores.database import Database
 ARCHITECTURE = {"layers": [{"units": 64, "activation": "relu", "dropout": 0.2}]}
 PLAN = {"epochs": 30, "batch_size": 16, "validation": 0.1}
 LEASE_SECONDS = 1.5
+CHECKPOINT_SECONDS = 0.1
 WORKERS = 2
 SECONDS = 120.0
 """How long a job, or the service, may take to recover."""
@@ -53,7 +54,10 @@ class Service:
         self._starts += 1
         command = [sys.executable, "-m", "layerwise_service.commands", "serve", "--home", str(self.home)]
         command += ["--rest", self.rest, "--rpc", self.rpc, "--workers", str(WORKERS)]
-        environment = os.environ | {"LAYERWISE_LEASE_SECONDS": str(LEASE_SECONDS)}
+        environment = os.environ | {
+            "LAYERWISE_LEASE_SECONDS": str(LEASE_SECONDS),
+            "LAYERWISE_CHECKPOINT_SECONDS": str(CHECKPOINT_SECONDS),
+        }
         with self.log.open("ab") as log, self._banner.open("wb") as banner:
             return subprocess.Popen(command, env=environment, stdout=banner, stderr=log)
 
