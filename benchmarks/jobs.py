@@ -173,7 +173,7 @@ def training(folder: Path, rounds: int) -> dict[str, Any]:
     with served() as client, tempfile.TemporaryDirectory() as place:
         np.save(f"{place}/X.npy", X)
         np.save(f"{place}/y.npy", y)
-        threads = "1"
+        threads = str(Settings().effective_worker_threads)
         for _ in range(rounds):
             job = client.train("mnist", ARCHITECTURE, X, y, plan=PLAN, progress=False).wait()
             taken = spent(job)

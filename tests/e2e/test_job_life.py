@@ -77,6 +77,7 @@ def test_a_job_is_paused_resumed_ended_early_trained_further_and_deleted(service
         with pytest.raises(NotFound):
             job.delete()
         assert client.predict("life", X[:2]).version == 2
+        assert client.model("life").at(2).source is None
 
 
 def test_the_commands_change_jobs_and_say_so(service: Service) -> None:

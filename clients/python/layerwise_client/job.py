@@ -17,7 +17,7 @@ from layerwise_client.column import Column
 from layerwise_client.errors import InvalidRequest
 from layerwise_client.job_facts import JobFacts
 from layerwise_client.outcome import check_succeeded, warn_of_poor_model
-from layerwise_client.progress import Progress, Silent, changed_of, show_left, show_waiting, waiting_of
+from layerwise_client.progress import Progress, Silent, changed_of, show_left, show_pause, show_waiting, waiting_of
 from layerwise_client.results import Failure, Finding, Record, Snapshot, Summary, Transition
 from layerwise_client.source import Source
 from layerwise_proto.v1 import training_pb2
@@ -148,6 +148,11 @@ class Job:
         return self.summary.note
 
     @property
+    def priority(self) -> int:
+        """Priority of the job, from -10 to 10."""
+        return self.summary.priority
+
+    @property
     def version(self) -> int | None:
         """Number of the version that the job published; None before that."""
         return self._facts.newest().version
@@ -250,7 +255,7 @@ class Job:
         """Wait until the job has succeeded.
 
         Warns with `PoorModelWarning` if the model is probably useless, unless a display has shown the findings. On a
-        terminal, says if the service does not answer.
+        terminal, says if the service does not answer, or if the job is paused.
 
         Parameters
         ----------
@@ -274,7 +279,7 @@ class Job:
         if not self.summary.ended:
             on_waiting = self._connection.on_waiting or show_waiting
             newest = self.snapshot.record
-            for _ in self._facts.records(newest.step if newest else 0, Deadline(timeout), on_waiting):
+            for _ in self._facts.records(newest.step if newest else 0, Deadline(timeout), on_waiting, show_pause):
                 pass
         check_succeeded(self.summary)
         if not self._findings_shown:
@@ -382,6 +387,8 @@ class Job:
         Unavailable, DeadlineExceeded
             If the service does not answer in time.
         """
+        if not isinstance(labels, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidRequest(f"labels: expected texts by name, got {type(labels).__name__}", pointer="labels")
         set_now = {name: value for name, value in labels.items() if value is not None}
         request = training_pb2.UpdateJobRequest(
             job_id=self.id,

@@ -250,6 +250,13 @@ def show_waiting(address: str) -> None:
         sys.stderr.flush()
 
 
+def show_pause(change: Transition) -> None:
+    """Say on a terminal or in a notebook that the job that is waited for does not go on by itself."""
+    if change.state == "PAUSED" and _is_seen():
+        sys.stderr.write("the job is paused: it goes on when it is resumed\n")
+        sys.stderr.flush()
+
+
 def _is_seen() -> bool:
     """Return whether stderr is a terminal or the output of a notebook."""
     notebook = "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None

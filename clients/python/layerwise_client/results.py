@@ -180,6 +180,8 @@ class Summary:
         Name of the dataset that it trains on; None if it has none, or the dataset was deleted since.
     started, finished : datetime or None
         When its first worker began, and when it ended.
+    seconds : float
+        How long workers have had it until now.
     labels : mapping of str to str
         Labels, by which jobs can be listed.
     note : str
@@ -204,6 +206,7 @@ class Summary:
     source_name: str | None = None
     started: datetime | None = None
     finished: datetime | None = None
+    seconds: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     note: str = ""
     priority: int = 0

@@ -12,6 +12,7 @@ from layerwise_client._data.targets import labels_of
 from layerwise_client._transport.messages import json_of, snapshot_of, time_of
 from layerwise_client._transport.pages import VersionOrJob, categories_of, classes_of, columns_of
 from layerwise_client.column import Column
+from layerwise_client.errors import NotFound
 from layerwise_proto.json_form import to_json
 from layerwise_proto.v1 import models_pb2, training_pb2
 
@@ -70,7 +71,10 @@ class _Details:
         if not (job := self.message.job_id):
             return None
         request = training_pb2.GetJobRequest(job_id=job)
-        return snapshot_of(self.connection.call(self.connection.training.GetJob, request)).source
+        try:
+            return snapshot_of(self.connection.call(self.connection.training.GetJob, request)).source
+        except NotFound:  # the job was deleted
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ class Version:
     def source(self) -> Source | None:
         """The dataset that it was trained on, what its target was taken for, doubts and findings: that of its job.
 
-        None if the rows were sent with the job, or the version was imported.
+        None if the rows were sent with the job, the job was deleted, or the version was imported.
         """
         return self._details.trained_on
 

@@ -593,6 +593,7 @@ class Job(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     model: _builtins.str
     state: Global___JobState.ValueType
@@ -618,6 +619,8 @@ class Job(_message.Message):
     """The name of the dataset that it trains on. Empty if it has none, or was deleted since."""
     note: _builtins.str
     priority: _builtins.int
+    seconds: _builtins.float
+    """How long workers have held it until now."""
     @_builtins.property
     def architecture(self) -> _types_pb2.Architecture:
         """Complete: sizes and settings that were left out are filled in."""
@@ -692,10 +695,11 @@ class Job(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         note: _builtins.str = ...,
         priority: _builtins.int = ...,
+        seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_metric_value", b"_metric_value", "_version", b"_version", "architecture", b"architecture", "columns", b"columns", "create_time", b"create_time", "end_time", b"end_time", "failure", b"failure", "metric_value", b"metric_value", "plan", b"plan", "record", b"record", "source", b"source", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric_value", b"_metric_value", "_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "end_time", b"end_time", "failure", b"failure", "findings", b"findings", "held_out", b"held_out", "id", b"id", "labels", b"labels", "metric", b"metric", "metric_value", b"metric_value", "model", b"model", "note", b"note", "plan", b"plan", "priority", b"priority", "progress", b"progress", "record", b"record", "rows", b"rows", "source", b"source", "source_name", b"source_name", "start_from", b"start_from", "start_time", b"start_time", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_metric_value", b"_metric_value", "_version", b"_version", "architecture", b"architecture", "attempt", b"attempt", "columns", b"columns", "create_time", b"create_time", "dataset", b"dataset", "end_time", b"end_time", "failure", b"failure", "findings", b"findings", "held_out", b"held_out", "id", b"id", "labels", b"labels", "metric", b"metric", "metric_value", b"metric_value", "model", b"model", "note", b"note", "plan", b"plan", "priority", b"priority", "progress", b"progress", "record", b"record", "rows", b"rows", "seconds", b"seconds", "source", b"source", "source_name", b"source_name", "start_from", b"start_from", "start_time", b"start_time", "state", b"state", "transitions", b"transitions", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__metric_value: _TypeAlias = _typing.Literal["metric_value"]  # noqa: Y015
     _WhichOneofArgType__metric_value: _TypeAlias = _typing.Literal["_metric_value", b"_metric_value"]  # noqa: Y015

@@ -49,9 +49,13 @@ def check_labels(labels: Mapping[str, str | None]) -> None:
             raise InvalidRequest(f"{detail}, got {name[:64]!r}", pointer=place)
         if value is not None and len(value) > MOST_LABEL:
             raise InvalidRequest(f"expected at most {MOST_LABEL} characters, got {len(value)}", pointer=place)
+        if value is not None and not value.isprintable():  # NUL, which PostgreSQL cannot store, and halves of a pair
+            raise InvalidRequest(f"expected visible characters, got {value!r}", pointer=place)
 
 
 def check_note(note: str) -> None:
     """Raise `InvalidRequest` if a note is too long."""
     if len(note) > MOST_NOTE:
         raise InvalidRequest(f"expected at most {MOST_NOTE} characters, got {len(note)}", pointer="note")
+    if wrong := next((each for each in note if not each.isprintable() and each not in "\n\t"), None):
+        raise InvalidRequest(f"expected visible characters and ends of lines, got {wrong!r}", pointer="note")

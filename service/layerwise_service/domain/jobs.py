@@ -113,8 +113,11 @@ class JobSummary:
     source_name: str | None = None
     """The name of the dataset that it trains on; None if it has none, or was deleted since."""
     started: float | None = None
-    """When its worker began; of an ended job with `finished`, how long it took."""
+    """When its first worker began."""
     finished: float | None = None
+    """When it ended."""
+    seconds: float = field(default=0.0, compare=False)
+    """How long workers have held it until now."""
     priority: int = 0
     labels: dict[str, str] = field(default_factory=dict[str, str])
     note: str = ""

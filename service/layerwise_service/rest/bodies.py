@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from types import UnionType
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -182,6 +182,9 @@ def _refusal(value: object, kind: Any, at: Place) -> InvalidRequest:
         parts = ((name, item, known[name].type) for name, item in given.items())
     elif isinstance(value, list) and get_origin(kind) is list:
         parts = ((index, item, get_args(kind)[0]) for index, item in enumerate(cast("list[object]", value)))
+    elif isinstance(value, dict) and get_origin(kind) is dict:
+        given = cast("dict[str, object]", value)
+        parts = ((name, item, get_args(kind)[1]) for name, item in given.items())
     for step, item, wanted in parts:
         if not _fits(item, wanted):
             return _refusal(item, wanted, Place(at, step))
@@ -191,10 +194,16 @@ def _refusal(value: object, kind: Any, at: Place) -> InvalidRequest:
 def _meant(value: object, kind: Any) -> Any:
     """Return the list, or the object, of several types that a list or an object must be meant for."""
     outer = (list,) if isinstance(value, list) else (dict, msgspec.Struct) if isinstance(value, dict) else ()
-    for each in get_args(kind) if isinstance(kind, UnionType) else ():
-        if issubclass(get_origin(each) or each, outer):
-            return each
+    if len(kinds := _kinds_of(kind)) > 1:
+        for each in kinds:
+            if get_origin(each) is not Literal and issubclass(get_origin(each) or each, outer):
+                return each
     return kind
+
+
+def _kinds_of(kind: Any) -> tuple[Any, ...]:
+    """Return the types of a union, or the one type."""
+    return get_args(kind) if get_origin(kind) in (UnionType, Union) else (kind,)
 
 
 def _fits(value: object, kind: Any) -> bool:
@@ -207,5 +216,8 @@ def _fits(value: object, kind: Any) -> bool:
 
 def _words_of(kind: Any) -> str:
     """Return the name of a type for an error message: "a string or null" for `str | None`."""
-    kinds = {get_origin(each) or each for each in (get_args(kind) if isinstance(kind, UnionType) else (kind,))}
-    return " or ".join(word for each, word in JSON_WORDS.items() if each in kinds) or "an object"
+    kinds = _kinds_of(kind)
+    words = [json.dumps(word) for each in kinds if get_origin(each) is Literal for word in get_args(each)]
+    plain = {get_origin(each) or each for each in kinds}
+    words += [word for each, word in JSON_WORDS.items() if each in plain]
+    return " or ".join(words) or "an object"

@@ -121,8 +121,8 @@ SCHEMAS = {
     ),
     "CancelRequest": struct_schema(
         CancelBody,
-        "What becomes of what the job has trained so far: best ends the training here, but not before its first epoch, "
-        "and publishes the best it has.",
+        "What becomes of what the job has trained so far. best: the training ends where it is, but not before its "
+        "first epoch, and that is published, with early stopping the best epoch.",
     ),
     "ResumeRequest": struct_schema(
         ResumeBody,

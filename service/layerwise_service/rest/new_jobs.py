@@ -8,12 +8,12 @@ from threading import BoundedSemaphore
 from typing import Any
 
 import msgspec
-from flask import request
+from flask import g, request
 
 from layerwise.errors import Place
 from layerwise_service.domain.job_notes import Notes
 from layerwise_service.domain.jobs import Job
-from layerwise_service.errors import Exhausted, InvalidRequest
+from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest
 from layerwise_service.rest.bodies import read_json
 from layerwise_service.rest.file_bodies import UploadPlaces, body_size
 from layerwise_service.rest.messages import SMALL
@@ -67,7 +67,7 @@ class NewJobs:
             body = read_json(JobBody, wsgi_request(request.environ, max_body_bytes=self._max_body_bytes))
         if (body.rows is None) is not bool(body.dataset):
             raise InvalidRequest("expected either the dataset, by its id or name, or rows", pointer="dataset")
-        with self._taken():
+        with self._taken(), _about_the_key():
             dataset = body.dataset if body.rows is None else self._stored(body.rows, body.model)
             return self._dataset_jobs.create(
                 DatasetJob(
@@ -98,7 +98,7 @@ class NewJobs:
                     detail = "expected a number, a text, true, false or null"
                     raise InvalidRequest(detail, pointer=Place("rows", number, name))
         lines = msgspec.json.Encoder().encode_lines(rows)
-        header = FileHeader(size=len(lines), name=f"rows for {model}"[:255])
+        header = FileHeader(size=len(lines), name=f"rows for {model}"[:255], transient=True)
         with closing(self._datasets.upload(header)) as upload:
             upload.add(lines, offset=0)
             return upload.submit().id
@@ -111,6 +111,18 @@ class NewJobs:
             yield
         finally:
             self._free.release()
+
+
+@contextmanager
+def _about_the_key() -> Generator[None]:
+    """Let errors about the id of the request name its header."""
+    try:
+        yield
+    except (AlreadyExists, InvalidRequest) as error:
+        if error.place != Place("request_id"):
+            raise
+        g.parameters = {_KEY}
+        raise type(error)(error.detail, pointer=_KEY, reason=error.reason) from error
 
 
 def _start(text: str) -> tuple[str, str]:

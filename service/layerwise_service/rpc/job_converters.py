@@ -84,6 +84,7 @@ def write_job_summary(job: JobSummary) -> training_pb2.Job:
         labels=job.labels,
         note=job.note,
         priority=job.priority,
+        seconds=job.seconds,
     )
 
 

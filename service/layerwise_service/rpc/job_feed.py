@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 from layerwise_proto.v1 import training_pb2
 from layerwise_service.domain.jobs import Event
-from layerwise_service.errors import Unavailable
+from layerwise_service.errors import NotFound, Unavailable
 from layerwise_service.process.loops import AsyncLoop
 from layerwise_service.rpc.job_converters import write_finding, write_record, write_transition
 from layerwise_service.usecases.training import TrainingJobs
 
 POLL_SECONDS = 0.1
+_GONE = -1
+"""In place of the number of the newest event: the job was deleted."""
 
 T = TypeVar("T")
 EventMessages = tuple[Event, list[training_pb2.TrainEvent]]
@@ -95,8 +97,10 @@ class JobFeed:
             done.exception()  # the watchers may all have left
 
     async def _wait_for_news(self, watched: _Watched, seen: int) -> None:
-        while watched.newest <= seen and not self._closed:
+        while watched.newest <= seen and watched.newest != _GONE and not self._closed:
             await watched.news.wait()
+        if watched.newest == _GONE:
+            raise NotFound("the job was deleted", reason="JOB_NOT_FOUND", pointer="job_id")
         if self._closed:
             raise Unavailable("the service is stopping; the job goes on: call WatchJob again when it is back")
 
@@ -104,9 +108,9 @@ class JobFeed:
         if not self._watched:
             return
         found = await asyncio.to_thread(self._training.last_events, list(self._watched))
-        for job, number in found.items():
-            watched = self._watched.get(job)
-            if watched is not None and watched.newest != number:
+        for job, watched in self._watched.items():
+            number = found.get(job, _GONE)
+            if watched.newest != number:
                 watched.newest = number
                 watched.wake()
 

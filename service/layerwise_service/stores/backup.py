@@ -14,9 +14,11 @@ import json
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,10 +26,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise.checks import counted
+from layerwise_service.errors import DatabaseUnusable
+from layerwise_service.stores.checkpoint_store import checked_name
 from layerwise_service.stores.database import Database
-from layerwise_service.stores.files import open_stored, storage_errors
-from layerwise_service.stores.migrations import HEAD
-from layerwise_service.stores.schema import datasets, jobs, metadata, pending_artifacts, store, versions, workers
+from layerwise_service.stores.files import open_stored
+from layerwise_service.stores.migrations import HEAD, revision_of
+from layerwise_service.stores.schema import datasets, jobs, pending_artifacts, versions, workers
+from layerwise_service.stores.whole_datasets import is_whole
 
 ABOUT, HASHES = "layerwise-backup.json", "hashes.json"
 FORMAT = 1
@@ -57,41 +62,59 @@ class Backup:
 
 
 def write_backup(database: Database, root: Path, file: BinaryIO, *, on_file: Callable[[str], None]) -> Backup:
-    """Write a backup into `file`, while the service may run; `root` is the folder of the artefacts.
+    """Write a backup into `file`, while a service of any release runs; `root` is the folder of the artefacts.
 
-    `on_file` is called with the name of each file. The database is read in one transaction. Files never change, and are
-    removed a day after their last use: all that were known at that moment are there, but checkpoints, which newer ones
-    may have replaced. Raises `ServiceError`.
+    Nothing is changed. The database is read in one transaction. Datasets and models never change, and are removed a day
+    after their last use: all that were known at that moment are there. Checkpoints are opened at once, since newer ones
+    replace them. `on_file` is called with the name of each file. Raises `ServiceError`, `DatabaseUnusable`.
     """
     backup = Backup()
-    with (
-        tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as tar,
-        tempfile.TemporaryDirectory() as spool,
-    ):
+    with ExitStack() as closing:
+        spool = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         with database.read() as connection:
+            tables = _tables(connection, database.name)
             about = {
                 "format": FORMAT,
                 "release": version("layerwise"),
-                "schema": HEAD,
-                "store": connection.scalar(sa.select(store.c.id)),
+                "schema": revision_of(connection),
+                "store": connection.scalar(sa.select(tables["store"])),
                 "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             }
-            tables = {table.name: _spooled(connection, table, Path(spool), backup) for table in _tables()}
-            wanted = list(_files(connection))
+            spooled = {name: _spooled(connection, table, spool, backup) for name, table in tables.items()}
+            checkpoints = dict(_opened(connection, tables["jobs"], root, closing))
+            models = sorted(set(connection.scalars(sa.select(tables["model_versions"].c.sha256))))
+            known = connection.execute(sa.select(tables["datasets"])).mappings().all()
+        tar = closing.enter_context(tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT))
         _add(tar, backup, ABOUT, io.BytesIO(json.dumps(about, indent=1).encode()))
-        for name, path in tables.items():
+        for name, path in spooled.items():
             with path.open("rb") as rows:
                 _add(tar, backup, f"database/{name}.jsonl", rows)
-        for name, sha256 in wanted:
+        for name, opened in checkpoints.items():
             on_file(name)
-            _add_artifact(tar, backup, root, name, sha256)
+            _add(tar, backup, f"artifacts/checkpoints/{name}.npz", opened)
+        for sha256 in models:
+            on_file(sha256)
+            _add_model(tar, backup, root, sha256)
+        for row in known:
+            on_file(row["sha256"])
+            _add_dataset(tar, backup, root, dict(row))
         hashes = {"hashes": dict(backup.hashes), "lost": backup.lost}
         _add(tar, backup, HASHES, io.BytesIO(json.dumps(hashes, indent=1).encode()))
     return backup
 
 
-def _tables() -> list[sa.Table]:
-    return [table for table in metadata.sorted_tables if table not in LEFT_OUT]
+def _tables(connection: Connection, name: str) -> dict[str, sa.Table]:
+    """Return the tables as they are, in the order in which they refer to each other."""
+    revision = revision_of(connection)
+    if revision is None or revision > HEAD:
+        found = "no tables of Layerwise" if revision is None else f"schema {revision}, that of a newer release"
+        raise DatabaseUnusable(f"the database {name} has {found}: back it up with the release that it is of")
+    reflected = sa.MetaData()
+    reflected.reflect(connection)
+    if "store" not in reflected.tables:
+        raise DatabaseUnusable(f"the database {name} has schema {revision}: start this release on it first")
+    left_out = {"alembic_version", *(table.name for table in LEFT_OUT)}
+    return {table.name: table for table in reflected.sorted_tables if table.name not in left_out}
 
 
 def _spooled(connection: Connection, table: sa.Table, folder: Path, backup: Backup) -> Path:
@@ -105,33 +128,39 @@ def _spooled(connection: Connection, table: sa.Table, folder: Path, backup: Back
     return path
 
 
-def _files(connection: Connection) -> Iterator[tuple[str, str | None]]:
-    """Yield the names of the files that the database knows, each with its SHA-256, or None if the name has none."""
-    for sha256 in connection.scalars(sa.select(versions.c.sha256).distinct().order_by(versions.c.sha256)):
-        yield f"artifacts/models/{sha256}.npz", sha256
-        yield f"artifacts/models/{sha256}.probes.json", None
-    for sha256 in connection.scalars(sa.select(datasets.c.sha256).order_by(datasets.c.sha256)):
-        yield f"artifacts/datasets/{sha256}", None
-    for kept in connection.scalars(sa.select(jobs.c.checkpoints).where(jobs.c.checkpoints.is_not(None))):
-        yield from ((f"artifacts/checkpoints/{each['name']}.npz", each["sha256"]) for each in kept)
+def _opened(
+    connection: Connection, table: sa.Table, root: Path, closing: ExitStack
+) -> Iterator[tuple[str, BufferedReader]]:
+    """Yield the names of the checkpoints that the jobs know, each with its file, unless it was replaced just now."""
+    if "checkpoints" not in table.c:
+        return
+    for kept in connection.scalars(sa.select(table.c.checkpoints)):
+        for each in kept or ():
+            name = checked_name(each["name"])
+            with suppress(FileNotFoundError):
+                yield name, closing.enter_context(open_stored(root / "checkpoints" / f"{name}.npz"))
 
 
-def _add_artifact(tar: tarfile.TarFile, backup: Backup, root: Path, name: str, sha256: str | None) -> None:
-    """Add a file, or all files of a folder. One that is lost is noted, and so is one that is damaged."""
-    place = root.parent / name
-    parts = sorted(place.iterdir()) if place.is_dir() else [place]
-    for path in parts:
-        shown = name if path == place else f"{name}/{path.name}"
-        try:
-            with storage_errors(), open_stored(path) as file:
-                found = _add(tar, backup, shown, file)
-        except Exception as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                found = ""
-            else:
-                raise
-        if (sha256 is not None and found != sha256) or (not found and not shown.endswith(".probes.json")):
-            backup.lost.append(shown)
+def _add_model(tar: tarfile.TarFile, backup: Backup, root: Path, sha256: str) -> None:
+    name = f"artifacts/models/{sha256}"
+    try:
+        with open_stored(root / "models" / f"{sha256}.npz") as file:
+            whole = _add(tar, backup, f"{name}.npz", file) == sha256
+    except OSError:
+        whole = False
+    if not whole:
+        backup.lost.append(f"{name}.npz")
+    with suppress(FileNotFoundError), open_stored(root / "models" / f"{sha256}.probes.json") as file:
+        _add(tar, backup, f"{name}.probes.json", file)  # versions of older releases have none
+
+
+def _add_dataset(tar: tarfile.TarFile, backup: Backup, root: Path, row: Mapping[str, Any]) -> None:
+    folder = root / "datasets" / row["sha256"]
+    if not is_whole(folder, row):
+        backup.lost.append(f"artifacts/datasets/{row['sha256']}")
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        with suppress(FileNotFoundError), open_stored(path) as file:
+            _add(tar, backup, f"artifacts/datasets/{row['sha256']}/{path.name}", file)
 
 
 def _add(tar: tarfile.TarFile, backup: Backup, name: str, file: Any) -> str:

@@ -6,6 +6,7 @@ artifacts/checkpoints/<job>-<attempt>-<step>.npz
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 
 Arrays = Mapping[str, NDArray[Any]]
 _ENDING = ".npz"
+_NAME = re.compile(r"[0-9A-Za-z]{1,32}-[0-9]{1,12}-[0-9]{1,20}")
 _GRACE_SECONDS = 3_600.0  # for a file that a worker has moved to its place and not noted yet
 
 
@@ -54,7 +56,7 @@ class CheckpointStore:
 
     def read(self, checkpoint: Checkpoint) -> dict[str, NDArray[Any]]:
         """Return what was written, verified against the hash. Raises `DataLoss`, or `Unavailable`."""
-        path = self._root / f"{checkpoint.name}{_ENDING}"
+        path = self._place(checkpoint.name)
         with reading_stored("the checkpoint", checkpoint.name, "CHECKPOINT"):
             if (found := sha256_of(path)) != checkpoint.sha256:
                 raise DataLoss(f"the checkpoint {checkpoint.name} is damaged: its SHA-256 is {found}")
@@ -63,9 +65,9 @@ class CheckpointStore:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove the files with these names. What cannot be removed now is left to `sweep`."""
-        with suppress(OSError):
+        with suppress(OSError, DataLoss):
             for name in names:
-                (self._root / f"{name}{_ENDING}").unlink(missing_ok=True)
+                self._place(name).unlink(missing_ok=True)
 
     def remove_earlier(self, claim: Claim, *, keep: Collection[str]) -> None:
         """Remove the files of a job but those named in `keep`, and those of later attempts than this claim's."""
@@ -85,8 +87,19 @@ class CheckpointStore:
                 continue  # of another database, or of a newer state than the one that was restored
             for name in names:
                 if name.startswith(f"{job}-") and name not in keep:
-                    (self._root / f"{name}{_ENDING}").unlink(missing_ok=True)
+                    self._place(name).unlink(missing_ok=True)
                     log.info("checkpoint_removed", name=name)
+
+    def _place(self, name: str) -> Path:
+        """Return the path of a checkpoint, whose name may come from a backup."""
+        return self._root / f"{checked_name(name)}{_ENDING}"
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a checkpoint. Raises `DataLoss` for one that none has."""
+    if not _NAME.fullmatch(name):
+        raise DataLoss(f"no checkpoint is called {name[:64]!r}")
+    return name
 
 
 def _touched(path: Path) -> float:

@@ -33,7 +33,7 @@ _SUMMARY = (
     datasets.c.transient,
 )
 _IS_TABLE = datasets.c.schema.is_not(None)
-_LEAST_OF_ID = 6  # characters that tell which dataset is meant
+_LEAST_OF_ID = 4  # characters that tell which dataset is meant
 
 
 class DatasetNotFound(NotFound):

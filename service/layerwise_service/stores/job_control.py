@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from layerwise_service.domain.job_notes import check_labels
 from layerwise_service.domain.job_states import HELD, OPEN, JobState, Reason, Wish
 from layerwise_service.domain.jobs import Job
 from layerwise_service.errors import Conflict, InvalidRequest, NotFound
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.encoder_store import delete_encoder
-from layerwise_service.stores.job_rows import find_job, read_job
+from layerwise_service.stores.job_rows import epochs_done, find_job, read_job
 from layerwise_service.stores.job_store import change_state, check_room, check_start, turn_of
 from layerwise_service.stores.pending import Artifact, release_artifact
 from layerwise_service.stores.schema import datasets, events, jobs, registry, versions
@@ -56,7 +57,7 @@ class JobControl:
                 _set(connection, job.id, wish=Wish.FINISH)
             else:
                 if not _checkpoints(connection, job.id):
-                    detail = f"{job.id} is {job.state} and has no state of its training to publish"
+                    detail = f"{job.id} is {job.state} and has trained nothing yet that could be published"
                     raise Conflict(detail, pointer="keep", reason="NOTHING_TRAINED")
                 if job.state is not JobState.QUEUED:
                     _queue(connection, job, Reason.FINISH_REQUESTED, max_open=max_open)
@@ -96,10 +97,11 @@ class JobControl:
                 not_to_pause = sa.case((jobs.c.wish == Wish.PAUSE, sa.null()), else_=jobs.c.wish)
                 _set(connection, job.id, wish=not_to_pause)
                 return read_job(connection, job.id)
-            if job.state is JobState.SUCCEEDED and epochs == job.plan.get("epochs") == _epochs_done(job):
+            done = epochs_done(connection, job.id)
+            if job.state is JobState.SUCCEEDED and epochs == job.plan.get("epochs") == done:
                 return job  # the same request again
             if epochs is not None:
-                _set(connection, job.id, plan=_with_epochs(job, epochs))
+                _set(connection, job.id, plan=_with_epochs(job, epochs, done=done))
             if job.state is JobState.SUCCEEDED:
                 _check_extension(job, epochs, has_state=bool(_checkpoints(connection, job.id)))
             _queue(connection, job, Reason.RESUME_REQUESTED, max_open=max_open)
@@ -109,6 +111,7 @@ class JobControl:
         """Set the `labels`, remove those that are None, and set the `note` unless it is None."""
         with self._changing(given) as (connection, job):
             merged = {name: text for name, text in (job.labels | dict(labels)).items() if text is not None}
+            check_labels(merged)
             _set(connection, job.id, labels=merged or None, note=job.note if note is None else note)
             return read_job(connection, job.id)
 
@@ -153,13 +156,13 @@ def _checkpoints(connection: Connection, job: str) -> list[Any]:
 
 def _queue(connection: Connection, job: Job, reason: str, *, max_open: int) -> None:
     """Queue a job again, behind those that wait already. What was wrong with it is forgotten."""
+    newest = connection.scalar(sa.select(registry.c.newest_job).with_for_update()) or 0  # no version is deleted now
     check_room(connection, max_open)
     try:
         check_start(connection, job.start)
     except NotFound as error:
         detail = f"{job.id} starts from {job.start}, which was deleted since"
         raise Conflict(detail, pointer="job_id", reason="START_DELETED") from error
-    newest = connection.scalar(sa.select(registry.c.newest_job)) or 0
     _change(
         connection,
         job,
@@ -175,13 +178,8 @@ def _queue(connection: Connection, job: Job, reason: str, *, max_open: int) -> N
     )
 
 
-def _epochs_done(job: Job) -> int:
-    return 0 if job.record is None else job.record.epoch
-
-
-def _with_epochs(job: Job, epochs: int) -> dict[str, object]:
+def _with_epochs(job: Job, epochs: int, *, done: int) -> dict[str, object]:
     """Return the plan with another number of epochs. Raises `InvalidRequest` if it has trained as many already."""
-    done = _epochs_done(job)
     if epochs <= done:
         detail = f"expected more than {done} epochs, which {job.id} has trained already, got {epochs}"
         raise InvalidRequest(detail, pointer="epochs")

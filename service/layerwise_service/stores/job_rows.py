@@ -16,6 +16,7 @@ from layerwise_service.domain.columns import ColumnCounts
 from layerwise_service.domain.job_states import JobState
 from layerwise_service.domain.jobs import MOST_TRANSITIONS, Event, Failure, Job, Start, TableSource, Transition
 from layerwise_service.errors import InvalidRequest, NotFound
+from layerwise_service.stores.database import now
 from layerwise_service.stores.schema import datasets, events, jobs
 
 NEWEST = "last"
@@ -30,8 +31,8 @@ class JobNotFound(NotFound):
 
     reason = "JOB_NOT_FOUND"
 
-    def __init__(self, job: str) -> None:
-        detail = "there is no job yet" if job == NEWEST else f"no job has the id {job[:64]!r}"
+    def __init__(self, job: str, *, hint: str = "") -> None:
+        detail = "there is no job yet" if job == NEWEST else f"no job has the id {job[:64]!r}{hint}"
         super().__init__(detail, pointer="job_id")
 
 
@@ -48,7 +49,7 @@ def find_job(connection: Connection, given: str) -> str:
     if connection.scalar(sa.select(jobs.c.id).where(jobs.c.id == given)) is not None:
         return given
     if len(given) < _LEAST_PREFIX:
-        raise JobNotFound(given)
+        raise JobNotFound(given, hint=f"; give at least {_LEAST_PREFIX} characters of one")
     begin = sa.func.substr(jobs.c.id, 1, len(given)) == given  # reads all ids, whatever the database's collation
     found = connection.scalars(sa.select(jobs.c.id).where(begin).order_by(jobs.c.id).limit(_SHOWN + 1)).all()
     if not found:
@@ -81,6 +82,12 @@ def _newest_record(connection: Connection, job: str) -> EpochRecord | None:
     return None if row is None else _record({"step": row.step, **row.record})
 
 
+def epochs_done(connection: Connection, job: str) -> int:
+    """Return how many epochs a job has trained, whichever of them its version has."""
+    record = _newest_record(connection, job)
+    return 0 if record is None else record.epoch
+
+
 def event_of(row: Any) -> Event:
     """Return the event in a row of `events`."""
     if row.state is None:
@@ -94,6 +101,11 @@ def _transition(row: Any) -> Transition:
 
 def _record(stored: Mapping[str, Any]) -> EpochRecord:
     return msgspec.convert(stored, EpochRecord)
+
+
+def seconds_held() -> sa.ColumnElement[float]:
+    """Return how long workers have held a job until now."""
+    return jobs.c.seconds + sa.func.coalesce(now() - jobs.c.held_since, 0.0)
 
 
 SUMMARY = (
@@ -112,6 +124,7 @@ SUMMARY = (
     jobs.c.metric_value,
     jobs.c.started,
     jobs.c.finished,
+    seconds_held().label("seconds"),
     jobs.c.priority,
     jobs.c.labels,
     jobs.c.note,
@@ -130,6 +143,7 @@ def select_jobs(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
 def summary_of(row: Any) -> dict[str, Any]:
     """Return the fields of a `JobSummary` from a row with `SUMMARY`."""
     values = {column.name: getattr(row, column.name) for column in SUMMARY}
+    values["seconds"] = max(0.0, row.seconds)  # a clock may have been set back
     reason, message = values.pop("failure_reason"), values.pop("failure_message")
     values["state"] = JobState(row.state)
     values["labels"] = row.labels or {}

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from layerwise_service.domain.columns import column_counts
 from layerwise_service.domain.datasets import Dataset, Shape, StoredColumn
-from layerwise_service.domain.job_states import FOLLOWING, OPEN, JobState, Reason
+from layerwise_service.domain.job_states import FOLLOWING, HELD, OPEN, JobState, Reason
 from layerwise_service.domain.jobs import ALL_JOBS, Event, Job, JobFilter, JobSummary, NewJob, Start
 from layerwise_service.domain.names import new_id
 from layerwise_service.errors import AlreadyExists, Exhausted, InvalidRequest, NotFound
@@ -27,6 +27,7 @@ from layerwise_service.stores.job_rows import (
     event_of,
     find_job,
     read_job,
+    seconds_held,
     select_jobs,
     source_columns,
     summary_of,
@@ -181,8 +182,10 @@ def change_state(
     """Move a job, read in this transaction, to the state `after`, add the event, and set `columns`."""
     if after not in FOLLOWING[job.state]:
         raise AssertionError(f"{job.state} cannot be followed by {after}")
-    finished = now() if after.ended else None
-    connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(state=after, finished=finished, **columns))
+    values = {"state": after, "finished": now() if after.ended else None, **columns}
+    if job.state in HELD and after not in HELD:
+        values |= {"seconds": seconds_held(), "held_since": None}
+    connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(values))
     add_events(connection, job.id, [{"attempt": attempt, "state": after, "reason": reason}])
 
 

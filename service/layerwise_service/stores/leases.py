@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection
 
 from layerwise import Finding
@@ -45,6 +46,8 @@ from layerwise_service.stores.progress import (
 )
 from layerwise_service.stores.schema import jobs, workers
 from layerwise_service.stores.version_store import insert_version
+
+log = structlog.get_logger()
 
 
 class Fenced(Exception):
@@ -224,7 +227,7 @@ class Leases:
             return None
         job = read_job(connection, found)
         token = job.attempt + 1
-        held = {"attempt": token, "worker": worker, "beats": jobs.c.beats + 1, "not_before": None}
+        held = {"attempt": token, "worker": worker, "beats": jobs.c.beats + 1, "not_before": None, "held_since": now()}
         checkpoints = checkpoints_of(connection, job.id)
         if not checkpoints or job.started is None:
             held["started"] = now()
@@ -247,7 +250,11 @@ class Leases:
         for held in connection.execute(theirs.with_for_update(skip_locked=True)).all():
             if (held.attempt, held.beats) == beats[held.id]:
                 to_blame = held.worker != worker  # a worker that looks has not died
-                take_back(connection, held, to_blame=to_blame, max_losses=self._max_losses)
+                try:
+                    with connection.begin_nested():
+                        take_back(connection, held, to_blame=to_blame, max_losses=self._max_losses)
+                except AssertionError as error:  # a fault of ours with one job must not keep all others waiting
+                    log.error("job_not_taken_back", job=held.id, error=str(error))
 
     def _change(self, claim: Claim, before: JobState, after: JobState, reason: str) -> None:
         with self._database.write() as connection:

@@ -27,7 +27,7 @@ def take_back(connection: Connection, held: Any, *, to_blame: bool, max_losses: 
     job = read_job(connection, held.id)
     losses = held.losses + to_blame
     columns: dict[str, Any] = {"worker": None, "losses": losses}
-    if held.wish == Wish.CANCEL:
+    if held.wish == Wish.CANCEL or held.state == JobState.CANCELLING:
         after, reason = JobState.CANCELLED, Reason.CANCEL_REQUESTED
     elif losses >= max_losses:
         after, reason = JobState.FAILED, Reason.WORKER_LOST

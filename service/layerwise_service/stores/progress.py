@@ -63,7 +63,9 @@ def forget_checkpoints(connection: Connection, *, most: int) -> list[str]:
         kept = 1 if place < most else 0
         if len(row.checkpoints) > kept:
             left = row.checkpoints[:kept] or None
-            connection.execute(sa.update(jobs).where(jobs.c.id == row.id).values(checkpoints=left))
+            changed = sa.update(jobs).where(jobs.c.id == row.id, ended).values(checkpoints=left)
+            if not connection.execute(changed).rowcount:  # it was resumed meanwhile
+                continue
             forgotten += [each["name"] for each in row.checkpoints[kept:]]
     return forgotten
 

@@ -8,23 +8,28 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import sqlalchemy as sa
+from alembic.util import CommandError
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from layerwise_service.domain.job_states import HELD
 from layerwise_service.errors import DatabaseUnusable, DataLoss
 from layerwise_service.stores.backup import ABOUT, FORMAT, HASHES, LEFT_OUT, Backup
+from layerwise_service.stores.checkpoint_store import checked_name
 from layerwise_service.stores.database import Database
 from layerwise_service.stores.files import locked, make_private_folder, storage_errors, sync_folder
 from layerwise_service.stores.identity import bind_folder, has_artifacts
 from layerwise_service.stores.lost_workers import take_back
 from layerwise_service.stores.migrations import HEAD, migrate, upgrade_to
 from layerwise_service.stores.schema import datasets, jobs, registry, store, versions
+from layerwise_service.stores.sqlite import DatabaseFile, sqlite_path
 
 _MEMBER = re.compile(
     r"layerwise-backup\.json|hashes\.json|database/[a-z_]{1,64}\.jsonl|artifacts/(?:"
@@ -45,18 +50,21 @@ def restore(url: sa.URL, root: Path, file: BinaryIO, *, on_file: Callable[[str],
     target is in use.
     """
     make_private_folder(root)
-    draft = root / _DRAFT
+    draft, backup = root / _DRAFT, Backup()
     with locked(root / ".opening"):
         if has_artifacts(root) and not draft.exists():
             raise DatabaseUnusable(f"{root} holds datasets or models already: restore into a new home")
-        database = Database(url, create=True)
+        _check_empty(url)
         try:
-            _check_empty(database)
-            backup = Backup()
             with storage_errors():
                 shutil.rmtree(draft, ignore_errors=True)
                 make_private_folder(draft)
-            about = _unpack(file, draft, backup, on_file)
+            with _damage():
+                about = _unpack(file, draft, backup, on_file)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        with closing(Database(url, create=True)) as database, _damage():
             _prepare(database, about["schema"])
             with storage_errors():
                 _put_in_place(draft, root)
@@ -66,15 +74,23 @@ def restore(url: sa.URL, root: Path, file: BinaryIO, *, on_file: Callable[[str],
             with database.write() as connection:
                 _requeue(connection, root)
             bind_folder(root, about["store"])
-            with storage_errors():
-                shutil.rmtree(draft)
-        finally:
-            database.close()
+        shutil.rmtree(draft, ignore_errors=True)
     return backup
 
 
-def _check_empty(database: Database) -> None:
-    with database.read() as connection:
+@contextmanager
+def _damage() -> Generator[None]:
+    """Turn errors about what a backup has into one that says so."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, SQLAlchemyError, CommandError) as error:
+        raise DataLoss(f"the backup is damaged: it has what none has ({type(error).__name__})") from error
+
+
+def _check_empty(url: sa.URL) -> None:
+    if url.get_backend_name() == "sqlite" and DatabaseFile(sqlite_path(url)).holds_nothing:
+        return
+    with closing(Database(url)) as database, database.read() as connection:
         tables = set(sa.inspect(connection).get_table_names())
         for table in (jobs, versions, datasets):
             if table.name in tables and connection.scalar(sa.text(f"SELECT 1 FROM {table.name} LIMIT 1")):  # noqa: S608
@@ -85,7 +101,7 @@ def _unpack(file: BinaryIO, draft: Path, backup: Backup, on_file: Callable[[str]
     """Unpack the backup into the folder `draft`, compare all hashes, and return what it says of itself."""
     found: dict[str, str] = {}
     try:
-        with tarfile.open(fileobj=file, mode="r|") as tar:
+        with tarfile.open(fileobj=file, mode="r|*") as tar:
             for member in tar:
                 if not member.isreg() or not _MEMBER.fullmatch(member.name) or member.name in found:
                     raise DataLoss(f"this is no backup of Layerwise: it has {member.name[:128]!r}")
@@ -196,7 +212,8 @@ def _requeue(connection: Connection, root: Path) -> None:
     """
     kept = sa.select(jobs.c.id, jobs.c.checkpoints).where(jobs.c.checkpoints.is_not(None))
     for job in connection.execute(kept).all():
-        there = [each for each in job.checkpoints if (root / "checkpoints" / f"{each['name']}.npz").exists()]
+        place = root / "checkpoints"
+        there = [each for each in job.checkpoints if (place / f"{checked_name(each['name'])}.npz").exists()]
         connection.execute(sa.update(jobs).where(jobs.c.id == job.id).values(checkpoints=there or None))
     for held in connection.execute(sa.select(jobs).where(jobs.c.state.in_(HELD))).all():
         take_back(connection, held, to_blame=False, max_losses=held.losses + 1)

@@ -89,6 +89,9 @@ jobs = sa.Table(
     sa.Column("metric_value", sa.Float),
     sa.Column("started", sa.Float),
     sa.Column("finished", sa.Float),
+    # How long workers have held it, before the one that holds it since `held_since`.
+    sa.Column("seconds", sa.Float, nullable=False, server_default="0"),
+    sa.Column("held_since", sa.Float),
     # Number of the newest event, by which watchers see whether there are new ones.
     sa.Column("last_event", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_jobs_state_turn", "state", "turn"),

@@ -19,7 +19,7 @@ from layerwise_service.domain.datasets import Batch, Table
 from layerwise_service.domain.jobs import Job, JSONObject, TableSource, Task
 from layerwise_service.domain.models import Version
 from layerwise_service.domain.table_datasets import DatasetColumn, TableDataset, as_sent
-from layerwise_service.domain.tables import listed, with_formats
+from layerwise_service.domain.tables import listed, read_encoder, with_formats
 from layerwise_service.domain.targets import TargetValues, check_learnable, decide_task, held_out_classes, target_values
 from layerwise_service.errors import InvalidRequest, TooLarge, Unavailable
 from layerwise_service.stores.artifact_store import ArtifactStore
@@ -52,6 +52,8 @@ class DatasetJobs:
         if request.validation_dataset:
             held_out_from = self._datasets.find(request.validation_dataset, pointer="validation_dataset")
             request = replace(request, validation_dataset=held_out_from.id)
+        if request.encoder is not None:
+            read_encoder(request.encoder)
         columns = {column.name: column for column in dataset.columns}
         origin = None if request.start_from is None else self._training.origin(*request.start_from)
         if origin is not None:  # the same one in all that follows, whatever is published meanwhile

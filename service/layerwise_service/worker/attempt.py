@@ -21,10 +21,10 @@ from layerwise import (
 )
 from layerwise.training.state import TrainingState
 from layerwise_service.domain.datasets import Shape
-from layerwise_service.domain.job_states import Reason
+from layerwise_service.domain.job_states import Reason, Wish
 from layerwise_service.domain.jobs import Claim, JSONObject
 from layerwise_service.domain.models import Version
-from layerwise_service.errors import ServiceError
+from layerwise_service.errors import DataLoss, ServiceError
 from layerwise_service.stores.artifact_store import ArtifactStore
 from layerwise_service.stores.job_store import JobStore
 from layerwise_service.stores.leases import Fenced, Leases, NewVersion
@@ -116,7 +116,7 @@ class Attempt:
         try:
             self._follow(training)
         except Interrupted as left:
-            if left.instruction is not Instruction.DROP:
+            if left.instruction is not Instruction.DROP and not self._finishing:  # else the state is stored, as it was
                 self._checkpoint(training, self._checkpoints.finish)
             raise
         self._until(self._reports.store)
@@ -174,6 +174,8 @@ class Attempt:
             self._log.info("job_resumed", step=state.step)
             self._reports.go_on_from(told)
             return training
+        if self._claim.wish is Wish.FINISH:
+            raise DataLoss("what it had trained is lost, so that there is nothing to publish: resume it to train again")
         if self._claim.checkpoints:
             self._until(lambda: self._leases.start_over(self._claim))
         return None

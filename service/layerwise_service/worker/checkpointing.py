@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 MOST_SHARE = 0.02
 """The share of the time that checkpoints may take."""
+ENDED_EARLY = "requested"
+"""Why a training has stopped that callers ended."""
 _TOLD = "told"  # the array with what was told of the training, beside those of its state
 
 
@@ -94,7 +96,8 @@ class Checkpoints:
             except (DataLoss, InvalidInput, msgspec.DecodeError, KeyError, ValueError) as error:
                 self._log.warning("checkpoint_unusable", step=checkpoint.step, error=str(error))
             else:
-                yield found
+                if found[0].stopped != ENDED_EARLY:  # it could not go on from there
+                    yield found
 
     @property
     def _is_writing(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,7 +74,7 @@ def test_labels_and_note_are_changed_and_jobs_found_by_them(rest: FlaskClient, j
         ("post", ":cancel", {"keep": "all"}, (400, "INVALID_ARGUMENT", "#/keep")),
         ("post", ":cancel", [], (400, "INVALID_ARGUMENT", None)),
         ("patch", "", {"labels": {"a b": "x"}}, (400, "INVALID_ARGUMENT", "#/labels/a%20b")),
-        ("patch", "", {"labels": {"a": 3}}, (400, "INVALID_ARGUMENT", "#/labels")),
+        ("patch", "", {"labels": {"a": 3}}, (400, "INVALID_ARGUMENT", "#/labels/a")),
         ("patch", "", {"note": "x" * 4001}, (400, "INVALID_ARGUMENT", "#/note")),
         ("get", "?x=1", None, (400, "UNKNOWN_FIELD", "x")),
         ("post", ":stop", None, (404, "NOT_FOUND", None)),
@@ -138,7 +139,7 @@ def test_a_request_with_the_same_key_is_the_same_job(rest: FlaskClient) -> None:
 
     assert first == second
     other = rest.post("/api/jobs", json=BODY | {"target": "wind"}, headers=key)
-    assert problem(other) == (409, "REQUEST_ID_REUSED", "#/request_id")
+    assert problem(other) == (409, "REQUEST_ID_REUSED", "Idempotency-Key")
     assert rest.post("/api/jobs", json=BODY).get_json()["id"] != first
 
 
@@ -177,6 +178,8 @@ def test_a_dataset_is_named_by_its_id_its_beginning_or_its_name(rest: FlaskClien
         (BODY | {"priority": 11}, (400, "INVALID_ARGUMENT", "#/priority")),
         (BODY | {"labels": {"-": ""}}, (400, "INVALID_ARGUMENT", "#/labels/-")),
         (BODY | {"epochs": 3}, (400, "UNKNOWN_FIELD", "#/epochs")),
+        (BODY | {"labels": {"a": 1}}, (400, "INVALID_ARGUMENT", "#/labels/a")),
+        (BODY | {"note": "a\x00b"}, (400, "INVALID_ARGUMENT", "#/note")),
     ],
 )
 def test_what_is_wrong_with_a_new_job_is_named_and_nothing_is_made(
@@ -184,3 +187,31 @@ def test_what_is_wrong_with_a_new_job_is_named_and_nothing_is_made(
 ) -> None:
     assert problem(rest.post("/api/jobs", json=body)) == expected
     assert stores.jobs.page(limit=1) == []
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [{"columns": 3}, {"ignore": 3}, {"ignore": [[1]]}, {"formats": 7}, {"formats": [{}]}, {"columns": [[]]}, {"x": 1}],
+)
+def test_a_wrong_encoder_is_the_callers_fault(rest: FlaskClient, encoder: Any) -> None:
+    status, _, place = problem(rest.post("/api/jobs", json=BODY | {"encoder": encoder}))
+
+    assert status == 400
+    assert place.startswith("#/encoder")
+
+
+def test_rows_in_a_body_rename_no_dataset_and_leave_none_in_the_list(rest: FlaskClient) -> None:
+    lines = "\n".join(json.dumps(row) for row in ROWS)
+    sent = rest.post("/api/datasets?name=customers.jsonl", data=lines).get_json()
+
+    rest.post("/api/jobs", json=BODY)
+    rest.post("/api/jobs", json=BODY | {"rows": [*ROWS, ROWS[0]], "target": "none"})
+
+    listed = rest.get("/api/datasets").get_json()["datasets"]
+    assert [(each["id"], each["name"]) for each in listed] == [(sent["id"], "customers.jsonl")]
+
+
+def test_a_word_that_is_none_of_a_few_is_told_with_them(rest: FlaskClient, job: str) -> None:
+    wrong = rest.post(f"/api/jobs/{job}:cancel", json={"keep": "worst"}).get_json()
+
+    assert wrong["detail"] == 'keep: expected "best" or null, got a string'

@@ -224,3 +224,38 @@ def test_a_watcher_of_a_job_that_is_resumed_goes_on(
 
     kinds = [event.WhichOneof("event") for event in events]
     assert kinds == ["accepted", *["transition"] * 4, "record", *["transition"] * 2]
+
+
+def test_a_watcher_of_a_job_that_is_deleted_is_told(
+    training: TrainingServiceStub, submit: Submit, stores: Stores
+) -> None:
+    job = submit()
+    events = training.WatchJob(pb.WatchJobRequest(job_id=job), timeout=30)
+    assert [next(events).WhichOneof("event") for _ in range(2)] == ["accepted", "transition"]
+
+    stores.job_control.cancel(job)
+    stores.job_control.delete(job)
+
+    with pytest.raises(grpc.RpcError) as caught:
+        for _ in events:
+            pass
+    assert caught.value.code() == MISSING  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\x1b[31m", "a\u202eb"])
+def test_labels_and_notes_are_what_every_database_and_terminal_can_show(
+    training: TrainingServiceStub, submit: Submit, text: str
+) -> None:
+    job = submit()
+    for bad, pointer in (({"labels": {"a": text}}, "labels.a"), ({"note": text}, "note")):
+        call = pb.UpdateJobRequest(job_id=job, **bad)  # type: ignore[arg-type]
+        assert refused(lambda call=call: training.UpdateJob(call)) == (INVALID, "INVALID_ARGUMENT", pointer)  # type: ignore[misc]
+    assert training.UpdateJob(pb.UpdateJobRequest(job_id=job, note="two\n\tlines")).note == "two\n\tlines"
+
+
+def test_a_job_has_at_most_so_many_labels_however_they_come(training: TrainingServiceStub, submit: Submit) -> None:
+    job = submit(labels={f"l{i}": "" for i in range(32)})
+
+    more = pb.UpdateJobRequest(job_id=job, labels={"one-more": ""})
+    assert refused(lambda: training.UpdateJob(more)) == (INVALID, "INVALID_ARGUMENT", "labels")
+    training.UpdateJob(pb.UpdateJobRequest(job_id=job, labels={"one-more": ""}, remove_labels=["l0"]))

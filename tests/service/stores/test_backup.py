@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -201,3 +203,95 @@ def test_a_backup_of_an_older_release_is_restored_and_migrated(
     newer = file.getvalue().replace(b'"0016"', b'"9999"')
     with pytest.raises(DataLoss, match="newer than this one"):
         put_back(newer, msgspec.structs.replace(elsewhere, home=str(tmp_path / "third"), database_url=""))
+
+
+def test_a_backup_of_an_older_release_that_runs_changes_nothing(tmp_path: Path) -> None:
+    old = database_at("0017", tmp_path / "old.db")
+    with old.write() as connection:
+        connection.execute(sa.text("INSERT INTO store VALUES ('" + "a" * 32 + "')"))
+    file = io.BytesIO()
+
+    write_backup(old, tmp_path / "artifacts", file, on_file=lambda name: None)
+
+    with old.read() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "0017"
+    old.close()
+    with tarfile.open(fileobj=io.BytesIO(file.getvalue())) as tar:
+        about = tar.extractfile("layerwise-backup.json")
+        assert about is not None
+        assert json.load(about)["schema"] == "0017"
+
+
+def test_a_damaged_dataset_is_told(used: Stores, settings: Settings) -> None:
+    (folder,) = (settings.home_path / "artifacts" / "datasets").iterdir()
+    (folder / "targets.npy").write_bytes(b"damaged")
+
+    _, made = backed_up(used, settings)
+
+    assert made.lost == [f"artifacts/datasets/{folder.name}"]
+
+
+def test_a_checkpoint_that_is_replaced_while_the_backup_is_written_is_in_it(used: Stores, settings: Settings) -> None:
+    folder, file = settings.home_path / "artifacts" / "checkpoints", io.BytesIO()
+
+    def replaced(name: str) -> None:
+        for path in folder.iterdir():
+            path.unlink()
+
+    made = write_backup(used.database, folder.parent, file, on_file=replaced)
+
+    assert made.lost == []
+    assert any(name.startswith("artifacts/checkpoints/") for name in made.hashes)
+
+
+def crafted(data: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
+    """A backup in which a file is another, with hashes that fit."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        members = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    members[name] = change(members[name])
+    if name != "hashes.json":
+        told = json.loads(members["hashes.json"])
+        told["hashes"][name] = hashlib.sha256(members[name]).hexdigest()
+        members["hashes.json"] = json.dumps(told).encode()
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for each, text in members.items():
+            info = tarfile.TarInfo(each)
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("layerwise-backup.json", lambda text: b"[]"),
+        ("layerwise-backup.json", lambda text: b"[" * 100_000),
+        ("layerwise-backup.json", lambda text: text.replace(b'"0018"', b'"0000"')),
+        ("hashes.json", lambda text: b"[]"),
+        ("hashes.json", lambda text: b"{}"),
+        ("database/jobs.jsonl", lambda text: b"no json\n"),
+        ("database/jobs.jsonl", lambda text: b"3\n"),
+        ("database/jobs.jsonl", lambda text: b"\xff\n"),
+        ("database/jobs.jsonl", lambda text: b'{"id": "x"}\n'),
+        ("database/jobs.jsonl", lambda text: text.replace(b'"checkpoints": [{"name"', b'"checkpoints": [{"nome"')),
+        ("database/jobs.jsonl", lambda text: re.sub(rb'"name": "[^"]*-1-', rb'"name": "../../../victim-1-', text)),
+    ],
+)
+def test_a_crafted_backup_is_one_error(
+    used: Stores, settings: Settings, tmp_path: Path, name: str, change: Callable[[bytes], bytes]
+) -> None:
+    data, _ = backed_up(used, settings)
+    target = msgspec.structs.replace(settings, home=str(tmp_path / "crafted"), database_url="")
+
+    with pytest.raises(DataLoss):
+        put_back(crafted(data, name, change), target)
+
+
+def test_a_packed_backup_is_restored(used: Stores, settings: Settings, tmp_path: Path) -> None:
+    data, _ = backed_up(used, settings)
+    target = msgspec.structs.replace(settings, home=str(tmp_path / "unpacked"), database_url="")
+
+    found = put_back(gzip.compress(data), target)
+
+    assert found.counts["jobs"] == 4

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from helpers.clock import Clock
 from helpers.databases import database_at
 from layerwise_service.domain.datasets import Dataset, Shape
 from layerwise_service.domain.jobs import NewJob
@@ -20,6 +21,7 @@ from layerwise_service.stores import migrations
 from layerwise_service.stores.alias_store import AliasStore
 from layerwise_service.stores.database import Database, now
 from layerwise_service.stores.job_store import JobStore
+from layerwise_service.stores.leases import Leases
 from layerwise_service.stores.migrations import HEAD, migrate
 from layerwise_service.stores.schema import metadata
 from layerwise_service.stores.sqlite import wal_is_safe
@@ -362,3 +364,34 @@ def test_a_database_that_is_damaged_while_it_is_open_is_data_loss(path: Path) ->
 
     with pytest.raises(DataLoss, match="the database is damaged: restore it from a backup"):
         JobStore(database).page(limit=1)
+
+
+def test_jobs_that_an_older_release_was_to_cancel_are_cancelled_and_keep_no_other_waiting(path: Path) -> None:
+    database = database_at("0017", path)
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO datasets (sha256, rows, features, outputs, size_bytes, created) VALUES ('d', 1, 1, 1, 0, 0)"
+        )
+        names = (
+            "id, number, model, state, architecture, plan, dataset, metric, created, fingerprint, attempt, last_event"
+        )
+        for number, job in enumerate(("held", "queued", "other"), start=1):
+            state, cancel = "RUNNING" if job == "held" else "QUEUED", job != "other"
+            values = f"'{job}', {number}, 'm', '{state}', '{{}}', '{{}}', 'd', 'r2', 0, 'f', 1, 1, {cancel}"
+            connection.exec_driver_sql(f"INSERT INTO jobs ({names}, last_event, cancel_requested) VALUES ({values})")
+            columns = "job, number, time, attempt, state, reason"
+            connection.exec_driver_sql(f"INSERT INTO job_events ({columns}) VALUES ('{job}', 1, 5, 1, '{state}', 'X')")
+    migrate(database)
+    clock = Clock()
+    leases = Leases(database, lease_seconds=10.0, max_losses=3, clock=clock)
+
+    claims = []
+    for _ in range(60):
+        clock.seconds += 0.5
+        claims += [claim.job.id for claim in [leases.claim("w")] if claim is not None]
+
+    store = JobStore(database)
+    assert set(claims) == {"other"}
+    assert (store.get("held").state, store.get("queued").state) == ("CANCELLED", "CANCELLED")
+    assert [change.state for change in store.get("held").transitions] == ["RUNNING", "CANCELLING", "CANCELLED"]
+    database.close()

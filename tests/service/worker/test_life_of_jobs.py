@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from helpers.waiting import wait_until
 from helpers.worked_jobs import story
@@ -17,6 +18,7 @@ from layerwise import Training
 from layerwise_service.domain.jobs import Job
 from layerwise_service.errors import Conflict, InvalidRequest
 from layerwise_service.settings import Settings
+from layerwise_service.stores.schema import jobs as jobs_table
 from layerwise_service.wiring import Stores, build_worker
 from layerwise_service.worker.worker import Worker
 
@@ -233,3 +235,81 @@ def test_the_jobs_that_ended_last_keep_the_state_of_their_training(
     assert caught.value.reason == "STATE_GONE"
     assert f"start a new job from its version (xor/{stores.jobs.get(jobs[0].id).version})" in str(caught.value)
     assert stores.jobs.get(jobs[0].id).plan["epochs"] == 2  # nothing was changed
+
+
+@pytest.mark.parametrize("then", ["pause", "cancel"])
+def test_a_job_that_is_paused_or_cancelled_while_it_ends_early_goes_on_as_if_it_had_not(
+    stores: Stores, submit: Submit, running: Worker, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    undisturbed = submit(**PLANS["adam"])
+    wait_for_state(stores, undisturbed, "SUCCEEDED")
+    job = submit(**PLANS["adam"])
+    wait_for_epoch(stores, job, 2)
+    stop = Training.stop
+
+    def stop_and_change(training: Training) -> None:
+        stop(training)
+        getattr(stores.job_control, then)(job.id)
+        beats = stores.jobs.get(job.id).attempt and wait_for_beat(stores, job)
+        assert beats
+
+    monkeypatch.setattr(Training, "stop", stop_and_change)
+    stores.job_control.finish(job.id, max_open=MOST)
+    wait_for_state(stores, job, "PAUSED", "CANCELLED", "SUCCEEDED")
+    monkeypatch.setattr(Training, "stop", stop)
+    if stores.jobs.get(job.id).state != "SUCCEEDED":  # the training had ended between two epochs
+        stores.job_control.resume(job.id, epochs=None, max_open=MOST)
+    wait_until(lambda: stores.jobs.get(job.id).state == "SUCCEEDED")
+    if stores.jobs.get(job.id).record.epoch < EPOCHS:  # type: ignore[union-attr]
+        stores.job_control.resume(job.id, epochs=None, max_open=MOST)
+        wait_until(lambda: stores.jobs.get(job.id).record.epoch == EPOCHS)  # type: ignore[union-attr]
+        wait_for_state(stores, job, "SUCCEEDED")
+
+    assert np.array_equal(parameters(stores, job), parameters(stores, undisturbed))
+
+
+def wait_for_beat(stores: Stores, job: Job) -> bool:
+    """Wait until the worker of a job has renewed its lease, and so has learned what is wanted."""
+
+    def beats() -> int:
+        with stores.database.read() as connection:
+            return int(connection.scalar(sa.select(jobs_table.c.beats).where(jobs_table.c.id == job.id)) or 0)
+
+    before = beats()
+    wait_until(lambda: beats() >= before + 2)
+    return True
+
+
+def test_epochs_count_from_those_that_were_trained_whichever_the_version_has(
+    stores: Stores, submit: Submit, running: Worker
+) -> None:
+    plan = {"epochs": 6, "batch_size": 2, "optimizer": {"kind": "sgd", "learning_rate": 3.0}}
+    job = submit(**plan, early_stopping={"watch": "loss", "patience": 6, "restore": True})
+    ended = wait_for_state(stores, job, "SUCCEEDED", "FAILED")
+    if ended.record is None or ended.record.epoch == 6:
+        pytest.skip("the last epoch is the best: nothing to tell apart")
+
+    again = stores.job_control.resume(job.id, epochs=6, max_open=MOST)
+    assert (again.state, again.version) == ("SUCCEEDED", 1)
+    with pytest.raises(InvalidRequest, match="expected more than 6 epochs"):
+        stores.job_control.resume(job.id, epochs=5, max_open=MOST)
+
+
+def test_what_is_lost_is_not_published_in_place_of_what_was_trained(
+    settings: Settings, stores: Stores, submit: Submit, running: Worker
+) -> None:
+    job = submit(**PLANS["adam"])
+    wait_for_epoch(stores, job, 3)
+    stores.job_control.cancel(job.id)
+    wait_for_state(stores, job, "CANCELLED")
+    steps = recorded(stores, job)
+    for path in (settings.home_path / "artifacts" / "checkpoints").glob(f"{job.id}-*"):
+        path.write_bytes(b"damaged")
+
+    stores.job_control.finish(job.id, max_open=MOST)
+    ended = wait_for_state(stores, job, "FAILED", "SUCCEEDED")
+
+    assert ended.failure is not None
+    assert (ended.failure.reason, ended.version) == ("STORAGE", None)
+    assert "nothing to publish" in ended.failure.message
+    assert recorded(stores, job) == steps

@@ -101,6 +101,7 @@ def _summary_fields(message: training_pb2.Job) -> dict[str, Any]:
         "labels": dict(message.labels),
         "note": message.note,
         "priority": message.priority,
+        "seconds": message.seconds,
     }
 
 

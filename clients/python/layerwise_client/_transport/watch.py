@@ -32,7 +32,7 @@ def watch_job(
     passed, and `Unavailable` after the client's timeout without any answer.
     """
     step = from_step
-    changes = 0
+    changes, state = 0, ""
     retries = connection.retries(on_waiting)
     while True:
         try:
@@ -40,7 +40,7 @@ def watch_job(
             for event in _events(connection, job_id, step, deadline):
                 retries.succeeded()
                 if isinstance(event, Transition):
-                    changed += 1
+                    changed, state = changed + 1, event.state
                     if changed > changes:
                         changes = changed
                         if on_change is not None:
@@ -53,7 +53,8 @@ def watch_job(
                 return
         except (Unavailable, DeadlineExceeded) as exc:
             if deadline.passed():
-                raise WaitTimeout(f"job {job_id} has not ended yet; it goes on") from exc
+                goes_on = "it is paused: resume() lets it go on" if state == "PAUSED" else "it goes on"
+                raise WaitTimeout(f"job {job_id} has not ended yet; {goes_on}") from exc
             if isinstance(exc, DeadlineExceeded) and deadline.left() is not None:
                 retries.pause(deadline)  # one slow call does not end the wait
             else:

@@ -27,7 +27,11 @@ def read_labels(ctx: click.Context, param: click.Parameter, given: tuple[str, ..
 
 @click.command(short_help="Cancel a job, or end it and keep what it has.")
 @click.argument("job_id", metavar="ID")
-@click.option("--keep", type=click.Choice(["best"]), help="End the training here, and publish the best it has so far.")
+@click.option(
+    "--keep",
+    type=click.Choice(["best"]),
+    help="End the training where it is, and publish that: with early stopping, the best epoch.",
+)
 @rpc_option
 @json_option
 def cancel(job_id: str, keep: str | None, rpc: str, as_json: bool) -> None:
@@ -88,6 +92,8 @@ def resume(job_id: str, epochs: int | None, rpc: str, as_json: bool) -> None:
         job = client.job(job_id).resume(epochs=epochs).snapshot
     if as_json:
         emit(job)
+    elif job.ended:
+        say(f"{job.id} has trained its {epochs} epochs already: nothing was started")
     else:
         say(f"{job.id} is {job.state}{_published(job)}; to follow it: layerwise jobs watch {job.id}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
@@ -119,9 +119,7 @@ def watch(job_id: str, from_step: int, rpc: str, as_json: bool) -> None:
 
 def _line(job: Summary) -> tuple[object, ...]:
     metric = None if job.metric_value is None else f"{job.metric} {job.metric_value:.4g}"
-    took = None
-    if job.started is not None:
-        took = duration(((job.finished or datetime.now(UTC)) - job.started).total_seconds())
+    took = duration(job.seconds) if job.seconds else None
     return (
         job.id[:_SHOWN],
         job.model,

@@ -30,7 +30,7 @@ def migrate(database: Database) -> None:
     with database.alone("migrating"), database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        if (revision := _revision_of(connection)) == HEAD:
+        if (revision := revision_of(connection)) == HEAD:
             return
         if revision is None:
             _create(connection)
@@ -68,10 +68,11 @@ def _upgrade(connection: sa.Connection, revision: str = HEAD) -> None:
 
 def _revision(database: Database) -> str | None:
     with database.read() as connection:
-        return _revision_of(connection)
+        return revision_of(connection)
 
 
-def _revision_of(connection: sa.Connection) -> str | None:
+def revision_of(connection: sa.Connection) -> str | None:
+    """Return the revision of the schema, None for a database without one."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.scalar(sa.select(_REVISION))

@@ -24,6 +24,8 @@ def upgrade() -> None:
         sa.Column("wish", sa.String(16)),
         sa.Column("metric_value", sa.Float()),
         sa.Column("started", sa.Float()),
+        sa.Column("held_since", sa.Float()),
+        sa.Column("seconds", sa.Float(), nullable=False, server_default="0"),
         sa.Column("finished", sa.Float()),
     ):
         op.add_column("jobs", column)
@@ -38,28 +40,37 @@ def upgrade() -> None:
 def _fill() -> None:
     jobs = sa.table(
         "jobs",
-        *map(sa.column, ("id", "state", "number", "turn", "cancel_requested", "failure_reason", "started", "finished")),
-        sa.column("metric_value"),
+        *map(sa.column, ("id", "state", "number", "turn", "wish", "cancel_requested", "failure_reason")),
+        *map(sa.column, ("started", "finished", "seconds", "metric_value", "last_event", "attempt")),
         sa.column("kept", sa.JSON(none_as_null=True)),
     )
-    events = sa.table("job_events", *map(sa.column, ("job", "state", "time", "reason")))
+    events = sa.table("job_events", *map(sa.column, ("job", "number", "state", "time", "attempt", "reason")))
     op.execute(sa.update(jobs).values(turn=jobs.c.number))
-    open_ones = jobs.c.state.not_in(_ENDED)
-    cancelled = sa.cast(jobs.c.cancel_requested, sa.Boolean) & open_ones
-    op.execute(sa.update(jobs).where(cancelled).values(state="CANCELLING"))
+    connection = op.get_bind()
+    cancelled = sa.cast(jobs.c.cancel_requested, sa.Boolean) & jobs.c.state.not_in(_ENDED)
+    for row in connection.execute(sa.select(jobs).where(cancelled)).all():
+        held = row.state != "QUEUED"  # its worker is gone, and the lease finds that
+        after = {"state": "CANCELLING", "wish": "CANCEL"} if held else {"state": "CANCELLED"}
+        number = row.last_event + 1
+        connection.execute(sa.update(jobs).where(jobs.c.id == row.id).values(last_event=number, **after))
+        newest = sa.select(sa.func.max(events.c.time)).where(events.c.job == row.id)
+        change = {"state": after["state"], "reason": "CANCEL_REQUESTED", "attempt": row.attempt}
+        values = {"job": row.id, "number": number, "time": connection.scalar(newest) or 0.0, **change}
+        connection.execute(sa.insert(events).values(values))
     of_job = events.c.job == jobs.c.id
     begun = sa.select(sa.func.min(events.c.time)).where(of_job, events.c.state == "RUNNING").scalar_subquery()
     ended = sa.select(sa.func.max(events.c.time)).where(of_job, events.c.state.in_(_ENDED)).scalar_subquery()
     op.execute(sa.update(jobs).values(started=begun, finished=ended))
-    connection = op.get_bind()
+    took = sa.func.coalesce(jobs.c.finished - jobs.c.started, 0.0)
+    op.execute(sa.update(jobs).values(seconds=took))
     for row in connection.execute(sa.select(jobs.c.id, jobs.c.kept).where(jobs.c.kept.is_not(None))).all():
         value = row.kept.get("validation_metric")
         value = row.kept.get("metric") if value is None else value
         connection.execute(sa.update(jobs).where(jobs.c.id == row.id).values(metric_value=value))
     failed = events.c.state == "FAILED"
-    for before, after in _FAILURES.items():
-        op.execute(sa.update(jobs).where(jobs.c.failure_reason == before).values(failure_reason=after))
-        op.execute(sa.update(events).where(failed, events.c.reason == before).values(reason=after))
+    for before, reason in _FAILURES.items():
+        op.execute(sa.update(jobs).where(jobs.c.failure_reason == before).values(failure_reason=reason))
+        op.execute(sa.update(events).where(failed, events.c.reason == before).values(reason=reason))
     stored = jobs.c.failure_reason.is_not(None) & jobs.c.failure_reason.not_in(_KEPT_FAILURES)
     op.execute(sa.update(jobs).where(stored).values(failure_reason="STORAGE"))
     op.execute(sa.update(events).where(failed, events.c.reason.not_in(_KEPT_FAILURES)).values(reason="STORAGE"))
