@@ -378,7 +378,7 @@ def test_jobs_that_an_older_release_was_to_cancel_are_cancelled_and_keep_no_othe
         for number, job in enumerate(("held", "queued", "other"), start=1):
             state, cancel = "RUNNING" if job == "held" else "QUEUED", job != "other"
             values = f"'{job}', {number}, 'm', '{state}', '{{}}', '{{}}', 'd', 'r2', 0, 'f', 1, 1, {cancel}"
-            connection.exec_driver_sql(f"INSERT INTO jobs ({names}, last_event, cancel_requested) VALUES ({values})")
+            connection.exec_driver_sql(f"INSERT INTO jobs ({names}, cancel_requested) VALUES ({values})")
             columns = "job, number, time, attempt, state, reason"
             connection.exec_driver_sql(f"INSERT INTO job_events ({columns}) VALUES ('{job}', 1, 5, 1, '{state}', 'X')")
     migrate(database)
