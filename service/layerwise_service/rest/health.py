@@ -11,7 +11,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from layerwise_service.errors import ServiceError
-from layerwise_service.process.gathering import Reporter
+from layerwise_service.process.counts import OF_VERSIONS, Series
+from layerwise_service.process.gathering import OTHER, Reporter
 from layerwise_service.process.loops import Loop, late
 from layerwise_service.process.stopping import is_stopping
 from layerwise_service.process.telemetry import exposition, gauge
@@ -65,8 +66,19 @@ class HealthChecks:
         return dict(islice(sorted(self._resolver.unusable.items()), _MOST_UNUSABLE))
 
     def metrics(self) -> bytes:
-        """Return counts and gauges in Prometheus' text format, without those that cannot be read now."""
-        return exposition(self._reporter.totals() or [], _Gauges(self))
+        """Return counts and gauges in Prometheus' text format, without those that cannot be read now.
+
+        A version that was deleted has none.
+        """
+        totals = self._reporter.totals() or []
+        return exposition([each for each in totals if self._exists(each[0])], _Gauges(self))
+
+    def _exists(self, series: Series) -> bool:
+        """Return whether a series is of no version, or of one that there is."""
+        if series[0] not in OF_VERSIONS or series[2] in ("", OTHER[1]):
+            return True
+        model = self._resolver.models.get(series[1])
+        return model is not None and series[2] in map(str, model.artifacts)
 
     def gauges(self) -> list[GaugeMetricFamily]:
         """Return the numbers of jobs by state, workers, models and versions."""

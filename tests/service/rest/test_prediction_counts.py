@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from helpers.published import publish
 from helpers.rest_clients import running_rest
 from helpers.service_values import ROWS
 from helpers.triton.record import form_of_metrics, load
+from helpers.waiting import wait_until
 from helpers.ways import GOOD, WAYS, Way
 from layerwise import MLP, Architecture, Layer, Plan, fit
 from layerwise_service.process.counts import STAGES
@@ -199,3 +201,17 @@ def test_addresses_that_do_not_predict_are_not_counted_as_predictions(rest: Flas
     found = grown(rest, look)
 
     assert not [name for name, _ in found if "predict" in name or name.startswith("nv_")]
+
+
+def test_a_version_that_was_deleted_has_no_series_any_more(rest: FlaskClient) -> None:
+    with closing(rest.get("/api/models/xor/versions/1/file")) as answer:
+        file = answer.get_data()
+    assert rest.post("/api/models/gone/versions", data=file).status_code == 201
+    assert post(rest, "/predict", b'{"model": "gone", "instances": [[0, 1]]}') == 200
+
+    def named() -> bool:
+        return 'model="gone"' in rest.get("/metrics").get_data(as_text=True)
+
+    assert named()
+    assert rest.delete("/api/models/gone/versions/1").status_code == 204
+    wait_until(lambda: not named())
