@@ -19,11 +19,6 @@ ARCHITECTURE = {"inputs": 2, "layers": [{"units": 4, "activation": "relu"}, {"un
 
 
 @pytest.fixture
-def database_url(either_database: str) -> str:
-    return either_database
-
-
-@pytest.fixture
 def submit(stores: Stores, dataset: Dataset) -> Callable[..., Job]:
     def make(**plan: Any) -> Job:
         new = NewJob("xor", dict(ARCHITECTURE), {"epochs": 3, **plan}, dataset.sha256, "accuracy", fingerprint="f")

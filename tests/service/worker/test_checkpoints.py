@@ -41,6 +41,12 @@ PLAIN = {"inputs": 2, "layers": [{"units": 8, "activation": "relu"}, {"units": 2
 
 
 @pytest.fixture
+def database_url(either_database: str) -> str:
+    """Both databases: the workers' other tests need one alone."""
+    return either_database
+
+
+@pytest.fixture
 def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A checkpoint after every step, as far as one can be written meanwhile."""
     monkeypatch.setattr(checkpointing, "MOST_SHARE", 1e9)
@@ -150,6 +156,10 @@ def test_a_job_whose_worker_was_killed_ends_with_the_same_bits(
     wait_until(
         lambda: [path.stem for path in files(settings) if job.id in path.name] == stores.jobs.checkpoints(job.id)
     )
+
+
+def kept_files(settings: Settings, job: Job) -> list[str]:
+    return [path.stem for path in files(settings) if job.id in path.name]
 
 
 def stop_workers(work: Work) -> None:

@@ -39,12 +39,6 @@ MOST = 100
 
 
 @pytest.fixture
-def database_url() -> str:
-    """SQLite alone: test_job_life.py of the stores has what depends on the database."""
-    return ""
-
-
-@pytest.fixture
 def settings(settings: Settings, slow_steps: None) -> Settings:
     return msgspec.structs.replace(settings, lease_seconds=1.0)  # a worker learns eight times as often what is wanted
 
