@@ -69,6 +69,7 @@ class Checkpoints:
 
     def begin(self, state: TrainingState, told: Told) -> None:
         """Store a copy of `state` in a thread, while the training goes on. What was `told` must be stored already."""
+        self.wait()  # the one before, so that they are noted in their order
         begin = self._clock()
         arrays = _arrays(state, told)
         self._writing = threading.Thread(target=self._write, args=(state.step, arrays, begin), daemon=True)

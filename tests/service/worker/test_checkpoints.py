@@ -317,6 +317,34 @@ def test_checkpoints_take_a_fiftieth_of_the_time_at_most(
     assert checkpoints.due
 
 
+def test_checkpoints_are_noted_in_their_order_however_long_one_takes(
+    stores: Stores, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = threading.Event()
+    write = CheckpointStore.write
+
+    def slow(store: CheckpointStore, claim: Any, step: int, arrays: Any) -> Any:
+        if step == 1:
+            assert may_go_on.wait(20)
+        return write(store, claim, step, arrays)
+
+    monkeypatch.setattr(CheckpointStore, "write", slow)
+    submit()
+    claim = stores.leases.claim("w")
+    assert claim is not None
+    checkpoints = Checkpoints(claim, stores.leases, stores.artifacts.checkpoints, seconds=0.0)
+    training = begun()
+
+    checkpoints.begin(training.state, Told())
+    threading.Timer(0.2, may_go_on.set).start()
+    next(training)
+    checkpoints.begin(training.state, Told())
+    checkpoints.wait()
+
+    steps = [int(name.rpartition("-")[2]) for name in stores.jobs.checkpoints(claim.job.id) or ()]
+    assert steps == [training.state.step, 1]
+
+
 def begun() -> Training:
     training = fit(MLP(Architecture(2, (Layer(2),))), [[0, 1], [1, 0]], [0, 1], plan=Plan(epochs=2))
     next(training)
