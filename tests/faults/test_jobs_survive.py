@@ -89,8 +89,13 @@ def test_a_job_that_was_cancelled_before_the_service_ended_stays_cancelled(tmp_p
 
     with running_service(tmp_path / "home", LAYERWISE_LEASE_SECONDS="1.5") as service, service.client() as client:
         again = client.job(job.id)
-        wait_until(lambda: again.refresh().state not in ("QUEUED", "RUNNING"))
-        assert [change.reason for change in again.transitions] == ["SUBMITTED", "CLAIMED", "CANCEL_REQUESTED"]
+        wait_until(lambda: again.refresh().state == "CANCELLED")
+        assert [change.reason for change in again.transitions] == [
+            "SUBMITTED",
+            "CLAIMED",
+            "CANCEL_REQUESTED",
+            "CANCEL_REQUESTED",
+        ]
         assert client.models() == []
 
 
@@ -144,7 +149,8 @@ def test_a_job_goes_on_from_its_last_checkpoint_whatever_ends_its_worker_or_the_
             assert reasons.count("RESUMED") == 2
             assert len(steps) == len(set(steps)) == PLAN["epochs"]
             assert weights(client, service, "digits") == undisturbed
-        assert [*(service.home / "artifacts" / "checkpoints").iterdir()] == []
+        (kept,) = (service.home / "artifacts" / "checkpoints").iterdir()  # it may be trained further
+        assert kept.name.startswith(job.id)
 
 
 def test_the_job_of_a_killed_worker_goes_on_by_the_plan_that_was_chosen_when_it_was_accepted(tmp_path: Path) -> None:

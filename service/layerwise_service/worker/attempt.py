@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -63,7 +64,7 @@ class Attempt:
         self._jobs = jobs
         self._artifacts = artifacts
         self._heartbeat = heartbeat
-        self._retrier = Retrier(claim, leases)
+        self._retrier = Retrier(claim, leases, make_room=partial(self._forget_checkpoints, most=0))
         self._threads = threads
         self._checkpoints = Checkpoints(claim, leases, artifacts.checkpoints, seconds=checkpoint_seconds)
         self._reports = Reports(claim, leases, self._retrier, learn=heartbeat.learn)
@@ -235,8 +236,12 @@ class Attempt:
     def _end_checkpoints(self) -> None:
         """Wait for a checkpoint that is being written, and remove those that no job goes on from any more."""
         self._checkpoints.wait()
+        self._forget_checkpoints(most=self._resumable_jobs)
+
+    def _forget_checkpoints(self, *, most: int) -> None:
+        """Remove the checkpoints of ended jobs, but those of the `most` that ended last."""
         with suppress(ServiceError):  # else a later job's worker does it
-            self._artifacts.checkpoints.remove(self._leases.forget_checkpoints(most=self._resumable_jobs))
+            self._artifacts.checkpoints.remove(self._leases.forget_checkpoints(most=most))
 
     def _instruction(self) -> Instruction:
         return self._heartbeat.instruction(progress=self._reports.progress)

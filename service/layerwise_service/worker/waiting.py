@@ -37,8 +37,10 @@ class Retrier:
     Meanwhile the job's state is WAITING with the reason, if that can be written.
     """
 
-    def __init__(self, claim: Claim, leases: Leases) -> None:
+    def __init__(self, claim: Claim, leases: Leases, *, make_room: Callable[[], None] = lambda: None) -> None:
+        """`make_room` is called when the disk is full, to remove what can be done without."""
         self._claim = claim
+        self._make_room = make_room
         self._leases = leases
         self._state_is_waiting = False
         self._log = log.bind(job=claim.job.id, model=claim.job.model, attempt=claim.token)
@@ -61,6 +63,8 @@ class Retrier:
                 if reason != waits_for:
                     self._log.warning("job_waits", reason=reason, error=str(error))
                 waits_for = reason
+            if waits_for == NoSpace.reason:
+                self._make_room()
             self._set_waiting(waits_for)
             self._sleep(pause, instruction)
             pause = min(pause * 2, _MOST_PAUSE)
