@@ -47,10 +47,10 @@ def database_url(either_database: str) -> str:
 
 
 @pytest.fixture
-def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(settings: Settings, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A checkpoint after every step, as far as one can be written meanwhile."""
     monkeypatch.setattr(checkpointing, "MOST_SHARE", 1e9)
-    return msgspec.structs.replace(settings, checkpoint_seconds=1e-6)
+    return msgspec.structs.replace(settings, checkpoint_seconds=1e-6, database_url=database_url)
 
 
 @pytest.fixture
