@@ -125,10 +125,10 @@ def test_larger_networks_and_wider_rows_are_explained_for_fewer_rows() -> None:
 def test_a_row_whose_contributions_are_not_finite_is_named(
     rest: FlaskClient, publish: Publish, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(labels=None)
     steep = {"layer0/weight": [[1e20], [0.0]], "layer1/weight": [[1e20]]}
     network = MLP(Architecture(2, (Layer(1, "relu"), Layer(1))), weights=steep)
     monkeypatch.setattr(ArtifactStore, "load_model", lambda *_: network)
+    publish(labels=None)  # afterwards, since it is loaded as soon as it is there
 
     problem = explain(rest, [[-1.0, 1.0], [1e-10, 1.0]], 422)
 
