@@ -28,6 +28,12 @@ from layerwise_service.wiring import Stores, open_stores
 DAY = 86_400
 
 
+@pytest.fixture
+def database_url() -> str:
+    """SQLite alone: this is about files."""
+    return ""
+
+
 def stored(home: Path) -> list[str]:
     """Names of all datasets and models."""
     return sorted(path.name for kind in ("datasets", "models") for path in (home / "artifacts" / kind).iterdir())
