@@ -15,7 +15,8 @@ MOST_LABEL = 128
 MOST_NOTE = 4_000
 """Characters of a note."""
 PRIORITIES = (-10, 10)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+LABEL_NAME = "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}"
+"""The pattern of the name of a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def check_labels(labels: Mapping[str, str | None]) -> None:
         raise InvalidRequest(f"expected at most {MOST_LABELS} labels, got {len(labels)}", pointer="labels")
     for name, value in labels.items():
         place = Place("labels", name[:64])
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(LABEL_NAME, name):
             detail = "expected a name of 1 to 63 letters, digits, _, . and -, beginning with a letter or digit"
             raise InvalidRequest(f"{detail}, got {name[:64]!r}", pointer=place)
         if value is not None and len(value) > MOST_LABEL:

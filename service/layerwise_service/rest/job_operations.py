@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from layerwise_service.domain.job_notes import MOST_LABEL, MOST_LABELS, MOST_NOTE, PRIORITIES
+from layerwise_service.domain.job_notes import LABEL_NAME, MOST_LABEL, MOST_LABELS, MOST_NOTE, PRIORITIES
 from layerwise_service.rest.jobs import CancelBody, ResumeBody, UpdateBody
 from layerwise_service.rest.messages import JSON
 from layerwise_service.rest.new_jobs import JobBody
@@ -99,7 +99,7 @@ PATHS: dict[str, Any] = {
 _LABELS: dict[str, Any] = {
     "type": "object",
     "maxProperties": MOST_LABELS,
-    "propertyNames": {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"},
+    "propertyNames": {"pattern": f"^{LABEL_NAME}$"},
 }
 _VALUE = {"type": "string", "maxLength": MOST_LABEL}
 

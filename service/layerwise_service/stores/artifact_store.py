@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from layerwise import MLP, CorruptModel
-from layerwise_service.domain.datasets import Dataset, Digests, Label, Shape, canonical_sha256
+from layerwise_service.domain.datasets import Dataset, Label, Shape
 from layerwise_service.domain.table_datasets import ReadTable, TableDataset, stored_columns, table_sha256
 from layerwise_service.errors import DataLoss
 from layerwise_service.stores.checkpoint_store import CheckpointStore
@@ -33,7 +33,6 @@ from layerwise_service.stores.files import (
     make_private_folder,
     open_stored,
     reading_stored,
-    sha256_of,
     storage_errors,
     sync_folder,
 )
@@ -42,6 +41,7 @@ from layerwise_service.stores.npy_file import HEADER_BYTES
 from layerwise_service.stores.pending import Artifact, PendingArtifacts
 from layerwise_service.stores.probe_file import check_probes, write_probes
 from layerwise_service.stores.table_reader import StoredTable
+from layerwise_service.stores.whole_datasets import rows_sha256
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -130,12 +130,7 @@ class ArtifactStore:
         with reading_stored("dataset", sha256, "DATASET"):
             weighted = weights.exists()
             table = None if shape.columns is None else StoredTable(folder, shape)
-            digests = Digests(
-                sha256_of(folder / "rows.npy", skip=HEADER_BYTES) if table is None else table.digests(),
-                sha256_of(folder / "targets.npy", skip=HEADER_BYTES),
-                sha256_of(weights, skip=HEADER_BYTES) if weighted else None,
-            )
-            found = canonical_sha256(shape, digests)
+            found = rows_sha256(folder, shape)
             if found != sha256:
                 raise DataLoss(f"dataset {sha256} is damaged: its SHA-256 is {found}", reason="DATASET_DAMAGED")
             # Type and shape come from the database: the hash does not cover the headers of the files.

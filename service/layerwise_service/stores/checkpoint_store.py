@@ -65,8 +65,8 @@ class CheckpointStore:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove the files with these names. What cannot be removed now is left to `sweep`."""
-        with suppress(OSError, DataLoss):
-            for name in names:
+        for name in names:
+            with suppress(OSError, DataLoss):
                 self._place(name).unlink(missing_ok=True)
 
     def remove_earlier(self, claim: Claim, *, keep: Collection[str]) -> None:
@@ -81,7 +81,9 @@ class CheckpointStore:
         """
         before = time.time() - _GRACE_SECONDS
         with storage_errors():
-            names = [path.stem for path in self._root.iterdir() if _touched(path) < before]
+            names = [
+                path.stem for path in self._root.iterdir() if _NAME.fullmatch(path.stem) and _touched(path) < before
+            ]
         for job in {name.partition("-")[0] for name in names}:
             if (keep := wanted(job)) is None:
                 continue  # of another database, or of a newer state than the one that was restored

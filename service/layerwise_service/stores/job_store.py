@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from layerwise_service.domain.columns import column_counts
-from layerwise_service.domain.datasets import Dataset, Shape, StoredColumn
+from layerwise_service.domain.datasets import Dataset, Shape
 from layerwise_service.domain.job_states import FOLLOWING, HELD, OPEN, JobState, Reason
 from layerwise_service.domain.jobs import ALL_JOBS, Event, Job, JobFilter, JobSummary, NewJob, Start
 from layerwise_service.domain.names import new_id
@@ -36,6 +36,7 @@ from layerwise_service.stores.pending import Artifact, use_artifact
 from layerwise_service.stores.postgres import wake_workers
 from layerwise_service.stores.schema import datasets, events, jobs, registry, workers
 from layerwise_service.stores.version_store import check_version
+from layerwise_service.stores.whole_datasets import shape_of
 
 JOBS_PER_PRIORITY = 100
 """How many jobs that were submitted before it a job overtakes, for each point of its priority."""
@@ -142,16 +143,10 @@ class JobStore:
         """Return the sizes and types of a dataset. Raises `NotFound`."""
         query = sa.select(datasets).where(datasets.c.sha256 == sha256)
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(query).mappings().one_or_none()
         if row is None:
             raise NotFound("no dataset has this id", pointer="dataset", reason="DATASET_NOT_FOUND")
-        return Shape(
-            row.rows,
-            row.features,
-            row.outputs,
-            None if row.labels is None else tuple(row.labels),
-            None if row.columns is None else tuple(StoredColumn(**column) for column in row.columns),
-        )
+        return shape_of(dict(row))
 
     def workers_seen(self, *, seconds: float, host: str = "") -> int:
         """Return how many workers (of `host`, if given) showed a sign of life in the last `seconds`.

@@ -26,14 +26,23 @@ def _hash_of(folder: Path, row: Mapping[str, Any]) -> str:
         columns, _ = read_schema(row["schema"])
         shape = Shape(row["rows"], len(columns), 0, None, stored_columns(columns))
         return table_sha256(row["rows"], columns, StoredTable(folder, shape).digests())
-    labels, columns_json = row["labels"], row.get("columns")
-    shape = Shape(
+    return rows_sha256(folder, shape_of(row))
+
+
+def shape_of(row: Mapping[str, Any]) -> Shape:
+    """Return the sizes and types of the rows of a job, from their row of `datasets`."""
+    labels, columns = row["labels"], row.get("columns")
+    return Shape(
         row["rows"],
         row["features"],
         row["outputs"],
         None if labels is None else tuple(labels),
-        None if columns_json is None else tuple(StoredColumn(**column) for column in columns_json),
+        None if columns is None else tuple(StoredColumn(**column) for column in columns),
     )
+
+
+def rows_sha256(folder: Path, shape: Shape) -> str:
+    """Return the hash that the rows in `folder` have now. Raises OSError if a file cannot be read."""
     weights = folder / "weights.npy"
     table = None if shape.columns is None else StoredTable(folder, shape)
     digests = Digests(
